@@ -1,0 +1,37 @@
+//! The one list of chapters. A file in `chapters/` that is not listed here fails a test.
+
+/// Name and text of the chapter of this name.
+macro_rules! chapter {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../chapters/", $name, ".md")))
+    };
+}
+
+/// Name and text of every chapter, in the order in which a reader meets them.
+pub const CHAPTERS: &[(&str, &str)] = &[
+    chapter!("lifecycle"),
+    chapter!("state"),
+    chapter!("create"),
+    chapter!("start"),
+    chapter!("kill"),
+    chapter!("delete"),
+    chapter!("errors"),
+    chapter!("command-line"),
+    chapter!("version"),
+    chapter!("root"),
+    chapter!("process"),
+    chapter!("user"),
+    chapter!("capabilities"),
+    chapter!("rlimits"),
+    chapter!("hostname"),
+    chapter!("mounts"),
+    chapter!("masked-paths"),
+    chapter!("readonly-paths"),
+    chapter!("namespaces"),
+    chapter!("cgroups"),
+    chapter!("memory"),
+    chapter!("devices"),
+    chapter!("sysctl"),
+    chapter!("hooks"),
+    chapter!("annotations"),
+];

@@ -1,0 +1,390 @@
+//! The only module that reads chapter files. The grammar stands in the crate's documentation.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::requirement::{Chapter, Requirement, RequirementId, Source};
+use crate::upstream;
+use crate::version::Version;
+
+/// A place in a chapter file that does not fit the grammar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecError {
+    /// The file's name, such as `hooks.md`.
+    pub file: String,
+    /// The line; the first is 1.
+    pub line: usize,
+    /// What does not fit, and what would.
+    pub message: String,
+}
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.message)
+    }
+}
+
+impl std::error::Error for SpecError {}
+
+/// Parses the text of the chapter `name`.
+///
+/// # Errors
+///
+/// The first line that does not fit the grammar.
+pub fn parse_chapter(name: &str, text: &str) -> Result<Chapter, SpecError> {
+    let mut lines = Lines::new(name, text);
+    lines.check_whitespace(text)?;
+    let introduction = lines.introduction(name)?;
+    let mut requirements: Vec<Requirement> = Vec::new();
+    while lines.more() {
+        let requirement = lines.requirement(name)?;
+        if let Some(first) = requirements.iter().find(|it| it.id == requirement.id) {
+            let message = format!("`{}` stands already in line {}", first.id, first.line);
+            return Err(lines.error(requirement.line, message));
+        }
+        requirements.push(requirement);
+    }
+    if requirements.is_empty() {
+        return Err(lines.fail("a requirement is missing: `## chapter.name`"));
+    }
+    Ok(Chapter {
+        name: name.to_owned(),
+        introduction,
+        requirements,
+    })
+}
+
+/// The labels of the optional lines that carry a text, in their order.
+const UNTIL: &str = "Until: ";
+const NEEDS: &str = "Needs: ";
+const READING: &str = "Reading: ";
+const NOT_CHECKED: &str = "Not checked: ";
+const DRAFT: &str = "Draft";
+
+/// The lines of one file, and the one to be read next.
+struct Lines<'a> {
+    file: String,
+    lines: Vec<&'a str>,
+    next: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn new(name: &str, text: &'a str) -> Self {
+        Self {
+            file: format!("{name}.md"),
+            lines: text.lines().collect(),
+            next: 0,
+        }
+    }
+
+    fn error(&self, line: usize, message: impl fmt::Display) -> SpecError {
+        SpecError {
+            file: self.file.clone(),
+            line,
+            message: message.to_string(),
+        }
+    }
+
+    /// An error at the line to be read next.
+    fn fail(&self, message: impl fmt::Display) -> SpecError {
+        self.error(self.next + 1, message)
+    }
+
+    fn more(&self) -> bool {
+        self.next < self.lines.len()
+    }
+
+    fn peek(&self) -> &'a str {
+        self.lines.get(self.next).copied().unwrap_or("")
+    }
+
+    fn take(&mut self) -> &'a str {
+        let line = self.peek();
+        self.next += 1;
+        line
+    }
+
+    fn check_whitespace(&self, text: &str) -> Result<(), SpecError> {
+        let stray = |line: &&str| line.trim_end() != *line || line.contains(['\t', '\r']);
+        if let Some(at) = self.lines.iter().position(stray) {
+            return Err(self.error(at + 1, "a tab, or white space at the end of a line"));
+        }
+        if !text.ends_with('\n') || text.ends_with("\n\n") {
+            return Err(self.error(self.lines.len(), "the file ends in one line feed"));
+        }
+        Ok(())
+    }
+
+    /// An empty line, or the end of the file.
+    fn gap(&mut self, after: &str) -> Result<(), SpecError> {
+        match self.peek() {
+            "" => {
+                self.next += 1;
+                Ok(())
+            }
+            line => Err(self.fail(format!("an empty line follows {after}, not `{line}`"))),
+        }
+    }
+
+    fn introduction(&mut self, name: &str) -> Result<String, SpecError> {
+        if self.peek() != format!("# {name}") {
+            return Err(self.fail(format!("the first line is `# {name}`, as the file's stem")));
+        }
+        self.next += 1;
+        self.gap("the title")?;
+        let mut introduction = Vec::new();
+        while !self.peek().is_empty() && !self.peek().starts_with('#') {
+            introduction.push(self.take());
+        }
+        if introduction.is_empty() {
+            return Err(self.fail("the introduction is missing"));
+        }
+        self.gap("the introduction")?;
+        Ok(introduction.join(" "))
+    }
+
+    fn requirement(&mut self, chapter: &str) -> Result<Requirement, SpecError> {
+        let line = self.next + 1;
+        let id = self.heading(chapter)?;
+        let mut requirement = self.fields(id, line)?;
+        requirement.sentence = self.sentence()?;
+        self.optional_lines(&mut requirement)?;
+        self.gap("a requirement")?;
+        Ok(requirement)
+    }
+
+    fn heading(&mut self, chapter: &str) -> Result<RequirementId, SpecError> {
+        let heading = self.peek();
+        let id = heading
+            .strip_prefix("## ")
+            .ok_or_else(|| self.fail(format!("`## chapter.name` stands here, not `{heading}`")))?;
+        let id = self.parsed::<RequirementId>(id)?;
+        if id.chapter() != chapter {
+            return Err(self.fail(format!("`{id}` is no id of the chapter `{chapter}`")));
+        }
+        self.next += 1;
+        Ok(id)
+    }
+
+    /// A requirement with all that its second line says, and no sentence yet.
+    fn fields(&mut self, id: RequirementId, line: usize) -> Result<Requirement, SpecError> {
+        let mut fields = self.peek().split(", ");
+        let mut field = |what: &str| {
+            let missing = || self.fail(format!("the field `{what}` is missing"));
+            fields
+                .next()
+                .filter(|it| !it.is_empty())
+                .ok_or_else(missing)
+        };
+        let level = self.parsed(field("level")?)?;
+        let party = self.parsed(field("party")?)?;
+        let since = field("since V")?;
+        let since = since
+            .strip_prefix("since ")
+            .ok_or_else(|| self.fail(format!("`since V` stands in third place, not `{since}`")))?;
+        let since = self.released(since)?;
+        let source = self.source(field("source")?)?;
+        let rest: Vec<&str> = fields.collect();
+        let (clauses, properties) = self.carried(&rest)?;
+        self.next += 1;
+        Ok(Requirement {
+            id,
+            level,
+            party,
+            since,
+            until: None,
+            source,
+            clauses,
+            properties,
+            needs: Vec::new(),
+            reading: None,
+            not_checked: None,
+            draft: false,
+            sentence: String::new(),
+            line,
+        })
+    }
+
+    fn parsed<T: FromStr<Err: fmt::Display>>(&self, text: &str) -> Result<T, SpecError> {
+        text.parse().map_err(|error| self.fail(error))
+    }
+
+    fn released(&self, text: &str) -> Result<Version, SpecError> {
+        let version: Version = self.parsed(text)?;
+        match version.is_released() && version.to_string() == text {
+            true => Ok(version),
+            false => Err(self.fail(format!("`{text}` is no released version"))),
+        }
+    }
+
+    fn source(&self, text: &str) -> Result<Source, SpecError> {
+        if text == "ours" {
+            return Ok(Source::Ours);
+        }
+        let (file, anchor) = text.split_once('#').ok_or_else(|| {
+            self.fail(format!(
+                "the source is `file.md#anchor` or `ours`, not `{text}`"
+            ))
+        })?;
+        match upstream::is_anchor(file, anchor) {
+            true => Ok(Source::Upstream {
+                file: file.to_owned(),
+                anchor: anchor.to_owned(),
+            }),
+            false => Err(self.fail(format!(
+                "upstream.tsv knows no anchor `{anchor}` in `{file}`"
+            ))),
+        }
+    }
+
+    /// The clauses and the properties that the last fields name.
+    fn carried(&self, mut fields: &[&str]) -> Result<(Vec<String>, Vec<String>), SpecError> {
+        let clauses = self.names(&mut fields, "ledger ", "the ledger's", |id| {
+            upstream::clause(id).is_some()
+        })?;
+        let properties = self.names(
+            &mut fields,
+            "property ",
+            "a leaf property for Linux",
+            |name| upstream::property(name).is_some_and(|it| it.is_linux_leaf()),
+        )?;
+        match fields.first() {
+            None => Ok((clauses, properties)),
+            Some(field) => Err(self.fail(format!(
+                "`ledger ID…`, then `property NAME…`, and nothing else may end the fields: `{field}`"
+            ))),
+        }
+    }
+
+    /// The names in the first of the fields, if it begins with `label`.
+    fn names(
+        &self,
+        fields: &mut &[&str],
+        label: &str,
+        what: &str,
+        is_known: impl Fn(&str) -> bool,
+    ) -> Result<Vec<String>, SpecError> {
+        let Some((names, rest)) = fields
+            .split_first()
+            .and_then(|(first, rest)| Some((first.strip_prefix(label)?, rest)))
+        else {
+            return Ok(Vec::new());
+        };
+        *fields = rest;
+        let mut found: Vec<String> = Vec::new();
+        for name in names.split(' ') {
+            if !is_known(name) {
+                return Err(self.fail(format!("`{name}` is not {what}")));
+            }
+            if found.iter().any(|it| it == name) {
+                return Err(self.fail(format!("`{name}` is named twice")));
+            }
+            found.push(name.to_owned());
+        }
+        Ok(found)
+    }
+
+    fn sentence(&mut self) -> Result<String, SpecError> {
+        let sentence = self.peek();
+        let is_label = [UNTIL, NEEDS, READING, NOT_CHECKED]
+            .iter()
+            .any(|it| sentence.starts_with(it));
+        if sentence.is_empty() || sentence.starts_with('#') || is_label || sentence == DRAFT {
+            return Err(self.fail("the sentence is missing"));
+        }
+        if !sentence.ends_with('.') {
+            return Err(self.fail("the sentence takes one line and ends in a full stop"));
+        }
+        self.next += 1;
+        Ok(sentence.to_owned())
+    }
+
+    fn optional_lines(&mut self, requirement: &mut Requirement) -> Result<(), SpecError> {
+        requirement.until = self.until(requirement.since)?;
+        requirement.needs = self.needs()?;
+        requirement.reading = self.text(READING);
+        requirement.not_checked = self.text(NOT_CHECKED);
+        if self.peek() == DRAFT {
+            requirement.draft = true;
+            self.next += 1;
+        }
+        match self.peek() {
+            "" => Ok(()),
+            line => Err(self.fail(format!(
+                "after the sentence stand, each at most once and in this order, \
+                 `Until: V`, `Needs: FACTS`, `Reading: TEXT`, `Not checked: REASON`, `Draft`; not `{line}`"
+            ))),
+        }
+    }
+
+    fn until(&mut self, since: Version) -> Result<Option<Version>, SpecError> {
+        let Some(text) = self.peek().strip_prefix(UNTIL) else {
+            return Ok(None);
+        };
+        let until = self.released(text)?;
+        if since >= until {
+            return Err(self.fail(format!("until {until} is not later than since {since}")));
+        }
+        self.next += 1;
+        Ok(Some(until))
+    }
+
+    fn needs(&mut self) -> Result<Vec<String>, SpecError> {
+        let Some(text) = self.peek().strip_prefix(NEEDS) else {
+            return Ok(Vec::new());
+        };
+        let needs: Vec<String> = text.split(", ").map(str::to_owned).collect();
+        if let Some(need) = needs.iter().find(|need| !is_host_fact(need)) {
+            return Err(self.fail(format!("`{need}` is no host fact of the closed list")));
+        }
+        self.next += 1;
+        Ok(needs)
+    }
+
+    /// The rest of the next line, if `label` begins it.
+    fn text(&mut self, label: &str) -> Option<String> {
+        let text = self.peek().strip_prefix(label)?;
+        self.next += 1;
+        Some(text.to_owned())
+    }
+}
+
+/// Whether it is of the closed list of host facts.
+fn is_host_fact(text: &str) -> bool {
+    const PLAIN: [&str; 6] = [
+        "cgroup=v1",
+        "cgroup=v2",
+        "resctrl",
+        "userns",
+        "timens",
+        "cgroupns",
+    ];
+    if PLAIN.contains(&text) {
+        return true;
+    }
+    if let Some(version) = text.strip_prefix("kernel>=") {
+        return version
+            .split_once('.')
+            .is_some_and(|(major, minor)| is_number(major) && is_number(minor));
+    }
+    text.split_once(':').is_some_and(|(kind, name)| match kind {
+        "controller" | "lsm" => is_lower_word(name),
+        "cap" => name.strip_prefix("CAP_").is_some_and(is_upper_word),
+        _ => false,
+    })
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_lower_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
+
+fn is_upper_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests;
