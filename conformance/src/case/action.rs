@@ -1,0 +1,112 @@
+//! What the host does: in a case's `setup`, and in its `host` steps.
+
+use serde::{Deserialize, Serialize};
+
+/// One deed of the host, inside the case's own namespaces; paths may hold placeholders.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Action {
+    /// Writes a file, its parents made first.
+    Write {
+        /// Where.
+        path: String,
+        /// What; the file is cut to it, unless `append`.
+        text: String,
+        /// Whether the text goes to the file's end.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        append: bool,
+    },
+    /// Makes a directory and its parents.
+    Directory {
+        /// Where.
+        path: String,
+    },
+    /// Removes a file, or a directory with all that is in it, without following links.
+    Remove {
+        /// What.
+        path: String,
+    },
+    /// Renames a file or directory.
+    Rename {
+        /// From where.
+        from: String,
+        /// To where.
+        to: String,
+    },
+    /// Makes a symbolic link.
+    Symlink {
+        /// Where.
+        path: String,
+        /// What it says.
+        target: String,
+    },
+    /// Makes a device node or FIFO.
+    Node {
+        /// Where.
+        path: String,
+        /// `c`, `b` or `p`, as in config.json.
+        r#type: String,
+        /// The major number.
+        #[serde(default)]
+        major: u64,
+        /// The minor number.
+        #[serde(default)]
+        minor: u64,
+    },
+    /// Mounts: with option `bind` a bind mount; `shared`, `slave`, `private`, `unbindable` set the propagation afterwards.
+    Mount {
+        /// The file system type; `none` for a bind mount.
+        r#type: String,
+        /// The source.
+        source: String,
+        /// The mount point, made if it is missing.
+        target: String,
+        /// `bind`, `rbind`, `ro`, `nosuid`, `nodev`, `noexec`, a propagation, or data for the file system.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        options: Vec<String>,
+    },
+    /// Unmounts what is topmost at a mount point.
+    Unmount {
+        /// The mount point.
+        target: String,
+    },
+    /// Makes a cgroup in every hierarchy that the case sees (or in one), below the case's root of it.
+    Cgroup {
+        /// The path, from the case's cgroup root.
+        path: String,
+        /// The controller whose hierarchy is meant; all when left out. `unified` is cgroup v2.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        controller: Option<String>,
+        /// Whether a sleeping process of the harness is put into it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        occupied: bool,
+    },
+    /// Starts a process that holds a new namespace, and binds its file at `path`.
+    Namespace {
+        /// The type, as in config.json: `network`, `uts`, `ipc`, `pid`, `mount`, `user`, `cgroup`, `time`.
+        r#type: String,
+        /// Where the namespace's file is bound.
+        path: String,
+        /// For `uts`: the host name set in it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hostname: Option<String>,
+    },
+    /// Listens on a Unix stream socket; what connects is accepted and kept.
+    Listen {
+        /// The socket's path.
+        path: String,
+    },
+    /// Sends a signal to a container's process, by the pid that the runtime told.
+    Signal {
+        /// The container.
+        #[serde(default = "super::step::main", skip_serializing_if = "super::step::is_main")]
+        container: String,
+        /// The signal's name, with SIG.
+        signal: String,
+    },
+    /// Kills, by SIGKILL, the runtime of a call which has not returned yet.
+    KillRuntime {
+        /// The step whose call it is.
+        step: String,
+    },
+}

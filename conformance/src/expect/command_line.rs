@@ -1,0 +1,119 @@
+//! Our binding: how a call is made, what it returns, and what the container gets from its caller.
+
+use serde_json::json;
+
+use super::create::new_namespaces;
+use super::{Expectation, Matcher, Subject, errors, expect as expected, inside, of_step};
+use crate::case::{MAIN, Step, Stdio, Verb};
+use crate::expectation::token;
+use crate::view::lifecycle::{Operation, Outcome, Status};
+
+/// The laws. That a call which is an error fails stands beside each error.
+pub fn expect(subject: &Subject<'_>) -> Vec<Expectation> {
+    let operations = subject.operations();
+    let mut all: Vec<_> = operations.iter().flat_map(|operation| returned(subject, operation)).collect();
+    if let (Some(create), Some(start)) = (subject.call(Verb::Create), subject.call(Verb::Start)) {
+        let (created, started) = (Step::Call(create.clone()).name(), Step::Call(start.clone()).name());
+        all.extend(create_and_start(subject, &created, &started));
+    }
+    all
+}
+
+/// What a call that is no error gives back. A create or start that is refused is no matter of the command line.
+fn returned(subject: &Subject<'_>, operation: &Operation<'_>) -> Vec<Expectation> {
+    if operation.crowded || operation.provoked.is_some() {
+        return Vec::new();
+    }
+    let succeeds = |id: &str| {
+        expected(id, &operation.name, of_step(&operation.name, "failed"), Matcher::Equals(json!(false)))
+    };
+    let of_verb = match (operation.call.verb, operation.outcome) {
+        (Verb::State, Outcome::Success) => {
+            let document = of_step(&operation.name, "json/status");
+            vec![expected("command-line.state", &operation.name, document, Matcher::PRESENT)]
+        }
+        (Verb::Kill, Outcome::Success) => kill(operation).into_iter().map(succeeds).collect(),
+        (Verb::Delete, Outcome::Success) => vec![succeeds("command-line.delete")],
+        (Verb::Delete, Outcome::Open) if operation.call.force => return forced(subject, operation),
+        (Verb::Features, _) => {
+            let document = of_step(&operation.name, "json/ociVersionMax");
+            return vec![expected("command-line.features", &operation.name, document, Matcher::PRESENT)];
+        }
+        _ => return Vec::new(),
+    };
+    std::iter::once(succeeds("command-line.success-status")).chain(of_verb).collect()
+}
+
+/// Which form of a signal the call shows to be taken.
+fn kill(operation: &Operation<'_>) -> [&'static str; 2] {
+    let told = operation.call.signal.as_deref().unwrap_or("TERM");
+    let form = if told.parse::<u32>().is_ok() { "number" } else { "name" };
+    let form = if form == "number" { "command-line.kill-signal-number" } else { "command-line.kill-signal-name" };
+    ["command-line.kill", form]
+}
+
+fn forced(subject: &Subject<'_>, delete: &Operation<'_>) -> Vec<Expectation> {
+    if !delete.alone || !matches!(delete.before, Status::Created | Status::Running | Status::Stopped) {
+        return Vec::new();
+    }
+    let requirement = "command-line.delete-force";
+    let mut all = errors::nothing_there(requirement, subject, &delete.name);
+    all.push(expected(requirement, &delete.name, of_step(&delete.name, "failed"), Matcher::Equals(json!(false))));
+    all
+}
+
+/// All of it after start, which a failed create skips, so that a refused bundle is not held against the command line.
+fn create_and_start(subject: &Subject<'_>, created: &str, started: &str) -> Vec<Expectation> {
+    let journal = |event: &str, step: &str| format!("/journal/{}", token(&format!("{event} {step}")));
+    let ran = Matcher::Before("/journal/process ran".to_owned());
+    let mut all = vec![
+        expected("command-line.create", started, of_step(created, "failed"), Matcher::Equals(json!(false))),
+        expected("command-line.create-returns", started, journal("return", created), ran),
+    ];
+    if let Some(exit) = subject.steps.iter().find(|step| matches!(step, Step::Exit(exit) if exit.container == MAIN)) {
+        let ends = Matcher::Before("/journal/process exiting".to_owned());
+        all.push(expected("command-line.start", &exit.name(), journal("return", started), ends));
+    }
+    all.extend(told_pid(subject, started));
+    all.extend(streams(subject, created, started));
+    all.extend(kept_below_root(subject, created));
+    all
+}
+
+/// What the host knows of the container's process it knows by the pid file: that is the process which reported.
+fn told_pid(subject: &Subject<'_>, started: &str) -> Vec<Expectation> {
+    let host = |fact: &str| format!("/host/{}/process/{fact}", token(started));
+    let serves = subject.operations().iter().any(|o| o.name == started && o.outcome == Outcome::Success);
+    let alive = serves.then(|| expected("command-line.pid-file", started, host("alive"), Matcher::Equals(json!(true))));
+    let made = new_namespaces(subject.config).into_iter().filter(|_| serves).map(|kind| {
+        let reported = Matcher::SameAs(inside(started, &format!("namespaces/{kind}")));
+        expected("command-line.pid-file", started, host(&format!("namespaces/{kind}")), reported)
+    });
+    alive.into_iter().chain(made).collect()
+}
+
+/// The three streams are the create call's own, by device and inode.
+fn streams(subject: &Subject<'_>, created: &str, started: &str) -> Vec<Expectation> {
+    if subject.config.pointer("/process/terminal").and_then(serde_json::Value::as_bool) == Some(true) {
+        return Vec::new();
+    }
+    let caller = &subject.case.caller;
+    let given = [(0, &caller.stdin), (1, &caller.stdout), (2, &caller.stderr)];
+    let open = given.into_iter().filter(|(_, stdio)| **stdio != Some(Stdio::Closed));
+    open.flat_map(|(number, _)| {
+        ["dev", "ino", "rdev"].map(|fact| {
+            let same = Matcher::SameAs(of_step(created, &format!("descriptors/{number}/{fact}")));
+            expected("command-line.standard-streams", started, inside(started, &format!("descriptors/{number}/{fact}")), same)
+        })
+    })
+    .collect()
+}
+
+/// What the runtime keeps while the container exists is gone when it was deleted.
+fn kept_below_root(subject: &Subject<'_>, created: &str) -> Option<Expectation> {
+    let deletes = subject.operations_of(Verb::Delete);
+    let delete = deletes.iter().find(|delete| delete.outcome == Outcome::Success && delete.alone)?;
+    let kept = format!("/host/{}/state-root", token(created));
+    let after = Matcher::DiffersFrom(format!("/host/{}/state-root", token(&delete.name)));
+    Some(expected("command-line.root", &delete.name, kept, after))
+}

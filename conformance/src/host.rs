@@ -1,0 +1,282 @@
+//! Host facts: what this machine has, and what cases and requirements may need of it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What this machine has, as far as a case may need it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostFacts {
+    /// The kernel's release, as uname(2) tells it.
+    pub kernel: String,
+    /// The machine, as uname(2) tells it.
+    pub machine: String,
+    /// The operating system's name from os-release(5); empty if unknown.
+    pub system: String,
+    /// Processors that the harness may run on.
+    pub processors: usize,
+    /// The cgroup hierarchies, as the cases see them.
+    pub cgroups: Cgroups,
+    /// Active Linux security modules.
+    pub lsms: BTreeSet<String>,
+    /// Capabilities of the harness, with CAP_.
+    pub capabilities: BTreeSet<String>,
+    /// Namespaces beyond those that every kernel has: `user`, `time`, `cgroup`.
+    pub namespaces: BTreeSet<String>,
+    /// Whether resctrl can be mounted.
+    pub resctrl: bool,
+}
+
+/// The cgroup hierarchies.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cgroups {
+    /// Controllers on version 1.
+    pub v1: BTreeSet<String>,
+    /// Controllers on version 2 that the cases can enable.
+    pub v2: BTreeSet<String>,
+    /// Whether a version 2 hierarchy is mounted.
+    pub unified: bool,
+    /// The view that the cases get.
+    pub view: View,
+}
+
+/// Which hierarchies a case sees below /sys/fs/cgroup.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum View {
+    /// Those of the host, in its layout.
+    #[default]
+    Host,
+    /// Version 1 only.
+    V1,
+    /// Version 2 only.
+    V2,
+}
+
+impl FromStr for View {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "host" => Ok(Self::Host),
+            "v1" => Ok(Self::V1),
+            "v2" => Ok(Self::V2),
+            other => Err(format!("{other:?} is no view of the cgroups; there are v1, v2 and host")),
+        }
+    }
+}
+
+/// One host fact that a case, a profile or a requirement needs. The list is closed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Need {
+    /// `cgroup=v1`: some controller on version 1.
+    CgroupV1,
+    /// `cgroup=v2`: version 2 alone.
+    CgroupV2,
+    /// `controller:NAME`, on either version.
+    Controller(String),
+    /// `kernel>=MAJOR.MINOR`.
+    Kernel(u32, u32),
+    /// `lsm:NAME`.
+    Lsm(String),
+    /// `cap:NAME`, with CAP_.
+    Capability(String),
+    /// `resctrl`.
+    Resctrl,
+    /// `userns`.
+    UserNamespace,
+    /// `timens`.
+    TimeNamespace,
+    /// `cgroupns`.
+    CgroupNamespace,
+}
+
+impl Need {
+    /// The closed list, as it is written.
+    pub const FORMS: [&str; 10] = [
+        "cgroup=v1", "cgroup=v2", "controller:NAME", "kernel>=X.Y", "lsm:NAME", "cap:NAME", "resctrl", "userns", "timens",
+        "cgroupns",
+    ];
+
+    /// Whether this host has it.
+    pub fn met(&self, host: &HostFacts) -> bool {
+        match self {
+            Self::CgroupV1 => !host.cgroups.v1.is_empty(),
+            Self::CgroupV2 => host.cgroups.unified && host.cgroups.v1.is_empty(),
+            Self::Controller(name) => host.cgroups.v1.contains(name) || host.cgroups.v2.contains(name),
+            Self::Kernel(major, minor) => kernel_version(&host.kernel) >= (*major, *minor),
+            Self::Lsm(name) => host.lsms.contains(name),
+            Self::Capability(name) => host.capabilities.contains(name),
+            Self::Resctrl => host.resctrl,
+            Self::UserNamespace => host.namespaces.contains("user"),
+            Self::TimeNamespace => host.namespaces.contains("time"),
+            Self::CgroupNamespace => host.namespaces.contains("cgroup"),
+        }
+    }
+}
+
+impl TryFrom<String> for Need {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl FromStr for Need {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let unknown = || format!("{text:?} is no host fact; there are {}", Self::FORMS.join(", "));
+        if let Some(version) = text.strip_prefix("kernel>=") {
+            let (major, minor) = version.split_once('.').ok_or_else(unknown)?;
+            let number = |digits: &str| digits.parse().map_err(|_| unknown());
+            return Ok(Self::Kernel(number(major)?, number(minor)?));
+        }
+        if let Some((kind, name)) = text.split_once(':') {
+            return match kind {
+                "controller" => Ok(Self::Controller(name.to_owned())),
+                "lsm" => Ok(Self::Lsm(name.to_owned())),
+                "cap" => Ok(Self::Capability(name.to_owned())),
+                _ => Err(unknown()),
+            };
+        }
+        match text {
+            "cgroup=v1" => Ok(Self::CgroupV1),
+            "cgroup=v2" => Ok(Self::CgroupV2),
+            "resctrl" => Ok(Self::Resctrl),
+            "userns" => Ok(Self::UserNamespace),
+            "timens" => Ok(Self::TimeNamespace),
+            "cgroupns" => Ok(Self::CgroupNamespace),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+impl From<Need> for String {
+    fn from(need: Need) -> Self {
+        need.to_string()
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CgroupV1 => f.write_str("cgroup=v1"),
+            Self::CgroupV2 => f.write_str("cgroup=v2"),
+            Self::Controller(name) => write!(f, "controller:{name}"),
+            Self::Kernel(major, minor) => write!(f, "kernel>={major}.{minor}"),
+            Self::Lsm(name) => write!(f, "lsm:{name}"),
+            Self::Capability(name) => write!(f, "cap:{name}"),
+            Self::Resctrl => f.write_str("resctrl"),
+            Self::UserNamespace => f.write_str("userns"),
+            Self::TimeNamespace => f.write_str("timens"),
+            Self::CgroupNamespace => f.write_str("cgroupns"),
+        }
+    }
+}
+
+impl HostFacts {
+    /// Looks at this machine; `view` is what the cases will see of its cgroups.
+    pub fn gather(view: View) -> Self {
+        let uts = nix::sys::utsname::uname();
+        let text = |part: &std::ffi::OsStr| part.to_string_lossy().into_owned();
+        let uts = uts.as_ref().ok();
+        Self {
+            kernel: uts.map(|u| text(u.release())).unwrap_or_default(),
+            machine: uts.map(|u| text(u.machine())).unwrap_or_default(),
+            system: system_name(),
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
+            cgroups: Cgroups::gather(view),
+            lsms: words("/sys/kernel/security/lsm", ','),
+            capabilities: capabilities(),
+            namespaces: namespaces(),
+            resctrl: words("/proc/filesystems", '\n').iter().any(|line| line.trim().ends_with("resctrl")),
+        }
+    }
+}
+
+impl Cgroups {
+    fn gather(view: View) -> Self {
+        let hierarchies = crate::run::cgroups::Hierarchy::mounted().unwrap_or_default();
+        let mut found = Self { view, ..Self::default() };
+        for hierarchy in hierarchies {
+            if hierarchy.is_unified() && view != View::V1 {
+                found.unified = true;
+                found.v2 = hierarchy.delegated_controllers();
+            } else if !hierarchy.is_unified() && view != View::V2 {
+                found.v1.extend(hierarchy.controllers.iter().filter(|c| !c.starts_with("name=")).cloned());
+            }
+        }
+        found
+    }
+}
+
+fn kernel_version(release: &str) -> (u32, u32) {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|digits| digits.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+fn system_name() -> String {
+    let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    line.map(|name| name.trim_matches('"').to_owned()).unwrap_or_default()
+}
+
+fn words(path: &str, separator: char) -> BTreeSet<String> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.trim().split(separator).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// The effective set of this process, by name.
+fn capabilities() -> BTreeSet<String> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let mask = mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
+    CAPABILITIES.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1).map(|(_, name)| (*name).to_owned()).collect()
+}
+
+fn namespaces() -> BTreeSet<String> {
+    let exists = |name: &&str| Path::new("/proc/self/ns").join(name).exists();
+    ["user", "time", "cgroup"].iter().filter(|name| exists(name)).map(|name| (*name).to_owned()).collect()
+}
+
+/// The capabilities that Linux has, by number (capabilities(7)).
+pub const CAPABILITIES: [&str; 41] = [
+    "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID",
+    "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN",
+    "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT",
+    "CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL",
+    "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND",
+    "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_need_reads_back_as_it_is_written() {
+        for text in ["cgroup=v1", "controller:memory", "kernel>=5.12", "lsm:selinux", "cap:CAP_SYS_RESOURCE", "userns"] {
+            assert_eq!(text.parse::<Need>().unwrap().to_string(), text);
+        }
+        assert!("kernel>=five".parse::<Need>().is_err());
+        assert!("phase-of-moon".parse::<Need>().is_err());
+    }
+
+    #[test]
+    fn kernels_compare_by_number() {
+        let host = HostFacts { kernel: "6.18.5-rc1".into(), ..HostFacts::default() };
+        assert!(Need::Kernel(5, 12).met(&host));
+        assert!(Need::Kernel(6, 18).met(&host));
+        assert!(!Need::Kernel(6, 19).met(&host));
+    }
+}

@@ -1,0 +1,5 @@
+//! The program `ocf`.
+
+fn main() -> std::process::ExitCode {
+    ocf_conformance::cli::main()
+}

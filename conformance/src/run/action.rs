@@ -1,0 +1,236 @@
+//! What the host does in a case, inside the case's own namespaces.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+use nix::unistd::{ForkResult, Pid, fork, mkfifo, pause, sethostname};
+
+use crate::case::{Action, Placeholders};
+
+/// What actions have started, and keeps them until the case is over.
+#[derive(Default)]
+pub struct Held {
+    /// Processes that hold a namespace or a cgroup.
+    pub processes: Vec<Pid>,
+    listeners: Vec<UnixListener>,
+}
+
+/// What an action may need to know of the case.
+pub struct Stage<'a> {
+    /// What placeholders stand for.
+    pub known: &'a Placeholders,
+    /// The cgroup hierarchies' mount points, by name.
+    pub roots: &'a [(String, PathBuf)],
+    /// The pid of a container's process.
+    pub container: &'a dyn Fn(&str) -> Option<i32>,
+    /// The runtime of a call that has not returned yet, by its step.
+    pub runtime: &'a dyn Fn(&str) -> Option<Pid>,
+}
+
+/// Does it; an error says what was being done to what.
+pub fn act(action: &Action, stage: &Stage<'_>, held: &mut Held) -> Result<(), String> {
+    let fill = |text: &str| stage.known.fill(text).map_err(|e| e.to_string());
+    let path = |text: &str| fill(text).map(PathBuf::from);
+    match action {
+        Action::Write { path: place, text, append } => write(&path(place)?, &fill(text)?, *append),
+        Action::Directory { path: place } => {
+            let place = path(place)?;
+            fs::create_dir_all(&place).map_err(|e| format!("make {}: {e}", place.display()))
+        }
+        Action::Remove { path: place } => remove(&path(place)?),
+        Action::Rename { from, to } => {
+            let (from, to) = (path(from)?, path(to)?);
+            fs::rename(&from, &to).map_err(|e| format!("rename {} to {}: {e}", from.display(), to.display()))
+        }
+        Action::Symlink { path: place, target } => {
+            let place = path(place)?;
+            std::os::unix::fs::symlink(fill(target)?, &place).map_err(|e| format!("link {}: {e}", place.display()))
+        }
+        Action::Node { path: place, r#type, major, minor } => node(&path(place)?, r#type, *major, *minor),
+        Action::Mount { r#type, source, target, options } => {
+            mount_as_told(r#type, &fill(source)?, &path(target)?, options)
+        }
+        Action::Unmount { target } => {
+            let target = path(target)?;
+            umount2(&target, MntFlags::UMOUNT_NOFOLLOW).map_err(|e| format!("unmount {}: {e}", target.display()))
+        }
+        Action::Cgroup { path: place, controller, occupied } => {
+            cgroup(stage.roots, &fill(place)?, controller.as_deref(), *occupied, held)
+        }
+        Action::Namespace { r#type, path: place, hostname } => {
+            namespace(r#type, &path(place)?, hostname.as_deref(), held)
+        }
+        Action::Listen { path: place } => {
+            let place = path(place)?;
+            let listener = UnixListener::bind(&place).map_err(|e| format!("listen on {}: {e}", place.display()))?;
+            held.listeners.push(listener);
+            Ok(())
+        }
+        Action::Signal { container, signal } => {
+            let pid = (stage.container)(container).ok_or_else(|| format!("signal: {container} has no pid"))?;
+            let signal = super::process::signal(signal)?;
+            kill(Pid::from_raw(pid), signal).map_err(|e| format!("signal {signal} to {pid}: {e}"))
+        }
+        Action::KillRuntime { step } => {
+            let pid = (stage.runtime)(step).ok_or_else(|| format!("kill-runtime: {step} is no call under way"))?;
+            kill(pid, Signal::SIGKILL).map_err(|e| format!("kill the runtime of {step}: {e}"))
+        }
+    }
+}
+
+fn write(place: &Path, text: &str, append: bool) -> Result<(), String> {
+    let failed = |e: io::Error| format!("write {}: {e}", place.display());
+    fs::create_dir_all(place.parent().unwrap_or(place)).map_err(failed)?;
+    let mut options = OpenOptions::new();
+    let options = if append { options.append(true) } else { options.write(true).truncate(true) };
+    let mut file = options.create(true).open(place).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)
+}
+
+fn remove(place: &Path) -> Result<(), String> {
+    let failed = |e: io::Error| format!("remove {}: {e}", place.display());
+    let kind = fs::symlink_metadata(place).map_err(failed)?.file_type();
+    if kind.is_dir() { fs::remove_dir_all(place) } else { fs::remove_file(place) }.map_err(failed)
+}
+
+fn node(place: &Path, kind: &str, major: u64, minor: u64) -> Result<(), String> {
+    let mode = Mode::from_bits_truncate(0o666);
+    let made = match kind {
+        "c" | "u" => mknod(place, SFlag::S_IFCHR, mode, makedev(major, minor)),
+        "b" => mknod(place, SFlag::S_IFBLK, mode, makedev(major, minor)),
+        "p" => mkfifo(place, mode),
+        other => return Err(format!("node {}: {other:?} is no type", place.display())),
+    };
+    made.map_err(|e| format!("make node {}: {e}", place.display()))
+}
+
+fn mount_as_told(kind: &str, source: &str, target: &Path, options: &[String]) -> Result<(), String> {
+    let mut flags = MsFlags::empty();
+    let mut propagation = MsFlags::empty();
+    let mut data = Vec::new();
+    for option in options {
+        match option.as_str() {
+            "bind" => flags |= MsFlags::MS_BIND,
+            "rbind" => flags |= MsFlags::MS_BIND | MsFlags::MS_REC,
+            "ro" => flags |= MsFlags::MS_RDONLY,
+            "nosuid" => flags |= MsFlags::MS_NOSUID,
+            "nodev" => flags |= MsFlags::MS_NODEV,
+            "noexec" => flags |= MsFlags::MS_NOEXEC,
+            "shared" => propagation |= MsFlags::MS_SHARED,
+            "slave" => propagation |= MsFlags::MS_SLAVE,
+            "private" => propagation |= MsFlags::MS_PRIVATE,
+            "unbindable" => propagation |= MsFlags::MS_UNBINDABLE,
+            other => data.push(other),
+        }
+    }
+    let failed = |e: nix::Error| format!("mount {kind} {source} on {}: {e}", target.display());
+    fs::create_dir_all(target).or_else(|e| if target.exists() { Ok(()) } else { Err(e) })
+        .map_err(|e| format!("make {}: {e}", target.display()))?;
+    mount(Some(source), target, Some(kind), flags, Some(data.join(",").as_str())).map_err(failed)?;
+    let kept = flags & (MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC);
+    if flags.contains(MsFlags::MS_BIND) && !kept.is_empty() {
+        // A bind mount takes its flags only when it is mounted again.
+        mount(None::<&str>, target, None::<&str>, kept | MsFlags::MS_BIND | MsFlags::MS_REMOUNT, None::<&str>).map_err(failed)?;
+    }
+    if !propagation.is_empty() {
+        mount(None::<&str>, target, None::<&str>, propagation, None::<&str>).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn cgroup(roots: &[(String, PathBuf)], place: &str, controller: Option<&str>, occupied: bool, held: &mut Held) -> Result<(), String> {
+    let wanted = |name: &str| controller.is_none_or(|c| name.split(',').any(|n| n == c));
+    let chosen: Vec<_> = roots.iter().filter(|(name, _)| wanted(name)).collect();
+    if chosen.is_empty() {
+        return Err(format!("cgroup {place}: no hierarchy has {}", controller.unwrap_or("it")));
+    }
+    let occupant = if occupied { Some(sleeper(|| Ok(None), held)?) } else { None };
+    for (_, root) in chosen {
+        let directory = root.join(place.trim_start_matches('/'));
+        fs::create_dir_all(&directory).map_err(|e| format!("make {}: {e}", directory.display()))?;
+        if let Some(pid) = occupant {
+            let file = directory.join("cgroup.procs");
+            fs::write(&file, pid.to_string()).map_err(|e| format!("write {pid} to {}: {e}", file.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn namespace(kind: &str, place: &Path, hostname: Option<&str>, held: &mut Held) -> Result<(), String> {
+    let (flag, file) = match kind {
+        "network" => (CloneFlags::CLONE_NEWNET, "net"),
+        "uts" => (CloneFlags::CLONE_NEWUTS, "uts"),
+        "ipc" => (CloneFlags::CLONE_NEWIPC, "ipc"),
+        "mount" => (CloneFlags::CLONE_NEWNS, "mnt"),
+        "cgroup" => (CloneFlags::CLONE_NEWCGROUP, "cgroup"),
+        "user" => (CloneFlags::CLONE_NEWUSER, "user"),
+        "pid" => (CloneFlags::CLONE_NEWPID, "pid_for_children"),
+        "time" => (CloneFlags::from_bits_retain(nix::libc::CLONE_NEWTIME), "time_for_children"),
+        other => return Err(format!("namespace: {other:?} is no type")),
+    };
+    let name = hostname.map(str::to_owned);
+    let pid = sleeper(
+        move || {
+            unshare(flag).map_err(|e| format!("unshare {flag:?}: {e}"))?;
+            if let Some(name) = name {
+                sethostname(name).map_err(|e| format!("sethostname: {e}"))?;
+            }
+            if flag != CloneFlags::CLONE_NEWPID {
+                return Ok(None);
+            }
+            // A pid namespace without its first process takes nobody in; that process sleeps as well.
+            // SAFETY: one thread, and the child only sleeps.
+            match unsafe { fork() }.map_err(|e| format!("fork: {e}"))? {
+                ForkResult::Child => sleep_for_ever(),
+                ForkResult::Parent { child } => Ok(Some(child)),
+            }
+        },
+        held,
+    )?;
+    let made = fs::create_dir_all(place.parent().unwrap_or(place)).and_then(|()| fs::write(place, ""));
+    made.map_err(|e| format!("make {}: {e}", place.display()))?;
+    let source = format!("/proc/{pid}/ns/{file}");
+    mount(Some(source.as_str()), place, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+        .map_err(|e| format!("bind {source} on {}: {e}", place.display()))
+}
+
+/// A child that does `first`, says how it went, and sleeps until the case is over. `first` may give a further
+/// process that it has started.
+fn sleeper(first: impl FnOnce() -> Result<Option<Pid>, String>, held: &mut Held) -> Result<Pid, String> {
+    let (heard, mut told) = io::pipe().map_err(|e| format!("pipe: {e}"))?;
+    // SAFETY: the supervisor has one thread, so its child may go on as an ordinary program.
+    match unsafe { fork() }.map_err(|e| format!("fork: {e}"))? {
+        ForkResult::Child => {
+            drop(heard);
+            let _ = match first() {
+                Ok(further) => writeln!(told, "+{}", further.unwrap_or(Pid::from_raw(0))),
+                Err(why) => writeln!(told, "{why}"),
+            };
+            drop(told);
+            sleep_for_ever()
+        }
+        ForkResult::Parent { child } => {
+            drop(told);
+            held.processes.push(child);
+            // One line: a further process may hold the pipe open for ever.
+            let mut answer = String::new();
+            BufReader::new(heard).read_line(&mut answer).map_err(|e| format!("pipe: {e}"))?;
+            let further = answer.trim().strip_prefix('+').ok_or_else(|| answer.trim().to_owned())?;
+            let further: i32 = further.parse().map_err(|e| format!("pid {further:?}: {e}"))?;
+            held.processes.extend((further > 0).then(|| Pid::from_raw(further)));
+            Ok(child)
+        }
+    }
+}
+
+fn sleep_for_ever() -> ! {
+    loop {
+        pause();
+    }
+}

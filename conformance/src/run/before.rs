@@ -1,0 +1,96 @@
+//! The facts before the run: what the runtime's caller is, which a container may inherit.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use nix::sys::resource::getrlimit;
+use serde_json::{Value, json};
+
+use super::job::Job;
+use super::observe::{self, listing, unreadable};
+use super::process::resource;
+use crate::host::CAPABILITIES;
+use crate::mountinfo;
+
+/// The resources of setrlimit(2), by name.
+const RESOURCES: [&str; 16] = [
+    "RLIMIT_AS", "RLIMIT_CORE", "RLIMIT_CPU", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_LOCKS", "RLIMIT_MEMLOCK",
+    "RLIMIT_MSGQUEUE", "RLIMIT_NICE", "RLIMIT_NOFILE", "RLIMIT_NPROC", "RLIMIT_RSS", "RLIMIT_RTPRIO", "RLIMIT_RTTIME",
+    "RLIMIT_SIGPENDING", "RLIMIT_STACK",
+];
+
+/// The environment of every call: `PATH`, unless the case gives one of its own, and the adapter's.
+pub fn environment(job: &Job) -> BTreeMap<String, String> {
+    let fixed = || BTreeMap::from([("PATH".to_owned(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned())]);
+    let mut environment = job.case.caller.environment.clone().unwrap_or_else(fixed);
+    environment.extend(job.adapter.environment.clone());
+    environment
+}
+
+/// All facts under `/before`, as a call will inherit them.
+pub fn facts(job: &Job, roots: &[(String, PathBuf)]) -> Value {
+    let caller = &job.case.caller;
+    let uts = nix::sys::utsname::uname();
+    let umask = u32::from_str_radix(caller.umask.as_deref().unwrap_or("022"), 8).unwrap_or(0o022);
+    json!({
+        "namespaces": observe::namespaces("/proc/self/ns"),
+        "mounts": mounts(),
+        "limits": limits(job),
+        "umask": umask,
+        "affinity": affinity(job),
+        "environment": environment(job),
+        "blocked": caller.blocked,
+        "ignored": caller.ignored,
+        "cgroups": observe::cgroup_paths("/proc/self/cgroup"),
+        "cgroup-roots": roots.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+        "hostname": uts.as_ref().map(|u| u.nodename().to_string_lossy().into_owned()).unwrap_or_default(),
+        "domainname": uts.as_ref().map(|u| u.domainname().to_string_lossy().into_owned()).unwrap_or_default(),
+        "oom-score-adj": oom_score_adj(job),
+        "uid": nix::unistd::getuid().as_raw(),
+        "gid": nix::unistd::getgid().as_raw(),
+        "groups": nix::unistd::getgroups().unwrap_or_default().iter().map(|g| g.as_raw()).collect::<Vec<_>>(),
+        "capabilities": capabilities(),
+    })
+}
+
+fn mounts() -> Value {
+    std::fs::read_to_string("/proc/self/mountinfo").map_or_else(|e| unreadable(e), |text| mountinfo::facts(&text))
+}
+
+fn limits(job: &Job) -> Value {
+    let mut found = listing();
+    for name in RESOURCES {
+        let Some(resource) = resource(name) else { continue };
+        let given = job.case.caller.limits.get(name).map(|limit| (limit.soft, limit.hard));
+        if let Some((soft, hard)) = given.or_else(|| getrlimit(resource).ok()) {
+            found.insert(name.to_owned(), json!({ "soft": soft, "hard": hard }));
+        }
+    }
+    Value::Object(found)
+}
+
+fn affinity(job: &Job) -> Value {
+    let set = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0));
+    let own = set.map(|set| (0..nix::sched::CpuSet::count()).filter(|n| set.is_set(*n).unwrap_or(false)).collect::<Vec<_>>());
+    json!(job.case.caller.affinity.clone().or(own.ok()))
+}
+
+fn oom_score_adj(job: &Job) -> Value {
+    let own = std::fs::read_to_string("/proc/self/oom_score_adj").ok().and_then(|text| text.trim().parse().ok());
+    json!(job.case.caller.oom_score_adj.or(own))
+}
+
+/// The capability sets of this process, by name (proc(5), capabilities(7)).
+fn capabilities() -> Value {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mut found = listing();
+    let sets = [("CapInh", "inheritable"), ("CapPrm", "permitted"), ("CapEff", "effective"), ("CapBnd", "bounding"), ("CapAmb", "ambient")];
+    for (field, name) in sets {
+        let mask = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        let Some(mask) = mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()) else { continue };
+        let mut names: Vec<_> = CAPABILITIES.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1).map(|(_, n)| *n).collect();
+        names.sort_unstable();
+        found.insert(name.to_owned(), json!(names));
+    }
+    Value::Object(found)
+}

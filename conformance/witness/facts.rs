@@ -1,0 +1,126 @@
+//! The facts of a report: everything that a process can tell of itself without being asked.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+use crate::value::{Value, pointer};
+use crate::{Witness, credentials, descriptors, files, kernel, orders, scheduling, signals};
+
+const PR_GET_DUMPABLE: i32 = 3;
+const PR_GET_SECCOMP: i32 = 21;
+const PR_GET_NO_NEW_PRIVS: i32 = 39;
+
+/// Limits by number (getrlimit(2)).
+const LIMITS: [&str; 16] = [
+    "RLIMIT_CPU",
+    "RLIMIT_FSIZE",
+    "RLIMIT_DATA",
+    "RLIMIT_STACK",
+    "RLIMIT_CORE",
+    "RLIMIT_RSS",
+    "RLIMIT_NPROC",
+    "RLIMIT_NOFILE",
+    "RLIMIT_MEMLOCK",
+    "RLIMIT_AS",
+    "RLIMIT_LOCKS",
+    "RLIMIT_SIGPENDING",
+    "RLIMIT_MSGQUEUE",
+    "RLIMIT_NICE",
+    "RLIMIT_RTPRIO",
+    "RLIMIT_RTTIME",
+];
+
+type Look = fn() -> io::Result<Value>;
+
+/// Every fact that needs nothing but a look, by its name.
+const FACTS: &[(&str, Look)] = &[
+    ("pid", || Ok(Value::from(kernel::pid()))),
+    ("ppid", || Ok(Value::from(kernel::parent()))),
+    ("pgid", || kernel::group().map(Value::from)),
+    ("sid", || kernel::session().map(Value::from)),
+    ("uid", || credentials::ids(kernel::users())),
+    ("gid", || credentials::ids(kernel::primary_groups())),
+    ("groups", credentials::groups),
+    ("capabilities", credentials::capabilities),
+    ("no-new-privileges", || kernel::process_option(PR_GET_NO_NEW_PRIVS, 0, 0).map(|set| Value::Bool(set != 0))),
+    ("seccomp", || kernel::process_option(PR_GET_SECCOMP, 0, 0).map(Value::from)),
+    ("limits", limits),
+    ("umask", || Ok(Value::from(kernel::creation_mask()))),
+    ("oom-score-adj", oom_score_adj),
+    ("hostname", || kernel::host_names().map(|[host, _]| Value::bytes(&host))),
+    ("domainname", || kernel::host_names().map(|[_, domain]| Value::bytes(&domain))),
+    ("cwd", || kernel::working_directory().map(|path| Value::bytes(&path))),
+    ("signals", signals::masks),
+    ("namespaces", namespaces),
+    ("mountinfo", || files::kernel_text("/proc/self/mountinfo")),
+    ("devices", files::devices),
+    ("affinity", || kernel::processors().map(|all| Value::List(all.into_iter().map(Value::from).collect()))),
+    ("scheduler", scheduling::scheduler),
+    ("io-priority", scheduling::io_priority),
+    ("personality", || kernel::persona().map(Value::from)),
+    ("cgroup", || files::kernel_text("/proc/self/cgroup")),
+    ("uid-map", || files::kernel_text("/proc/self/uid_map")),
+    ("gid-map", || files::kernel_text("/proc/self/gid_map")),
+    ("timens-offsets", || files::kernel_text("/proc/self/timens_offsets")),
+    ("root", root),
+    ("interfaces", interfaces),
+    ("dumpable", || kernel::process_option(PR_GET_DUMPABLE, 0, 0).map(Value::from)),
+];
+
+/// Sends all facts of this process to the journal, as facts of `moment`.
+pub fn report(witness: &mut Witness, moment: &str) {
+    let own = [witness.journal.number(), orders::watch_number()];
+    let descriptors = witness.start.descriptors.take().unwrap_or_else(|| descriptors::all(&own));
+    let list = |texts: &[Vec<u8>]| Value::List(texts.iter().map(|text| Value::bytes(text)).collect());
+    let (args, environment) = (list(&witness.start.args), list(&witness.start.environment));
+    let journal = &mut witness.journal;
+    journal.fact(moment, "/descriptors", &descriptors);
+    journal.fact(moment, "/args", &args);
+    journal.fact(moment, "/env", &environment);
+    for (name, look) in FACTS {
+        journal.fact(moment, &pointer(name), &Value::from(look()));
+    }
+    if kernel::is_terminal(0) {
+        journal.fact(moment, "/terminal", &Value::from(terminal()));
+    }
+}
+
+fn limits() -> io::Result<Value> {
+    let limit = |resource| {
+        let limit = kernel::limit(resource)?;
+        Ok(Value::object([("soft", Value::from(limit.soft)), ("hard", Value::from(limit.hard))]))
+    };
+    let named = (0..).zip(LIMITS).map(|(resource, name)| (name.to_owned(), Value::from(limit(resource))));
+    Ok(Value::complete(named.collect()))
+}
+
+fn oom_score_adj() -> io::Result<Value> {
+    let text = files::read("/proc/self/oom_score_adj", 64)?;
+    let number = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse::<i32>().ok());
+    number.map(Value::from).ok_or_else(|| io::Error::from_raw_os_error(kernel::EINVAL))
+}
+
+/// Inode numbers, which name a namespace among all that live.
+fn namespaces() -> io::Result<Value> {
+    let inode = |name| fs::metadata(format!("/proc/self/ns/{name}")).map(|facts| Value::from(facts.ino()));
+    Ok(Value::object(
+        ["mnt", "pid", "net", "ipc", "uts", "user", "cgroup", "time"].map(|name| (name, Value::from(inode(name)))),
+    ))
+}
+
+fn root() -> io::Result<Value> {
+    let facts = fs::metadata("/")?;
+    Ok(Value::object([("dev", files::device(facts.dev())), ("ino", Value::from(facts.ino()))]))
+}
+
+fn interfaces() -> io::Result<Value> {
+    let mut names = kernel::interfaces()?;
+    names.sort_unstable();
+    Ok(Value::List(names.iter().map(|name| Value::bytes(name)).collect()))
+}
+
+fn terminal() -> io::Result<Value> {
+    let [rows, columns] = kernel::window_size(0)?;
+    Ok(Value::object([("rows", Value::from(rows)), ("columns", Value::from(columns))]))
+}

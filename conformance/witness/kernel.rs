@@ -1,0 +1,566 @@
+//! The system calls, declared by hand, each behind a safe function that says no more than the call does.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_long, c_uint, c_ulong, c_void};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr::{null, null_mut, without_provenance_mut};
+
+use crate::calls;
+
+pub const EINVAL: i32 = 22;
+pub const ESRCH: i32 = 3;
+pub const EFBIG: i32 = 27;
+pub const SIGKILL: i32 = 9;
+pub const SIGSEGV: i32 = 11;
+pub const O_NOCTTY: i32 = 0o400;
+pub const O_NONBLOCK: i32 = 0o4000;
+const O_CLOEXEC: i32 = 0o2_000_000;
+const EINTR: i32 = 4;
+const F_GETFD: i32 = 1;
+const F_GETFL: i32 = 3;
+const F_DUPFD_CLOEXEC: i32 = 1030;
+const POLLIN: i16 = 1;
+const IN_MODIFY: u32 = 2;
+const WNOHANG: i32 = 1;
+const TIOCGWINSZ: c_ulong = 0x5413;
+const RLIMIT_CORE: u32 = 4;
+const SIG_DFL: usize = 0;
+const SIG_IGN: u64 = 1;
+
+#[repr(C)]
+struct PollFd {
+    descriptor: c_int,
+    events: i16,
+    returned: i16,
+}
+
+#[repr(C)]
+struct NameIndex {
+    index: c_uint,
+    name: *const c_char,
+}
+
+/// A soft and a hard limit.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Limit {
+    pub soft: u64,
+    pub hard: u64,
+}
+
+/// What uname(2) tells; the same on x86_64 and aarch64.
+#[repr(C)]
+struct Names {
+    fields: [[c_char; 65]; 6],
+}
+
+/// What statfs(2) tells; the same on x86_64 and aarch64.
+#[repr(C)]
+#[derive(Default)]
+pub struct FileSystem {
+    pub magic: i64,
+    sizes: [i64; 6],
+    id: [i32; 2],
+    name_length: i64,
+    fragment: i64,
+    pub flags: i64,
+    spare: [i64; 4],
+}
+
+unsafe extern "C" {
+    static environ: *const *const c_char;
+
+    fn __errno_location() -> *mut c_int;
+    fn _exit(code: c_int) -> !;
+    fn execve(path: *const c_char, args: *const *const c_char, environment: *const *const c_char) -> c_int;
+    fn fcntl(descriptor: c_int, command: c_int, ...) -> c_int;
+    fn fork() -> c_int;
+    fn getauxval(kind: c_ulong) -> c_ulong;
+    fn getgroups(count: c_int, groups: *mut u32) -> c_int;
+    fn getpgid(pid: c_int) -> c_int;
+    fn getpid() -> c_int;
+    fn getppid() -> c_int;
+    fn getresgid(real: *mut u32, effective: *mut u32, saved: *mut u32) -> c_int;
+    fn getresuid(real: *mut u32, effective: *mut u32, saved: *mut u32) -> c_int;
+    fn getrlimit(resource: c_uint, limit: *mut Limit) -> c_int;
+    fn getsid(pid: c_int) -> c_int;
+    fn getxattr(path: *const c_char, name: *const c_char, value: *mut c_void, size: usize) -> isize;
+    fn if_freenameindex(list: *mut NameIndex);
+    fn if_nameindex() -> *mut NameIndex;
+    fn inotify_add_watch(descriptor: c_int, path: *const c_char, mask: u32) -> c_int;
+    fn inotify_init1(flags: c_int) -> c_int;
+    fn ioctl(descriptor: c_int, request: c_ulong, ...) -> c_int;
+    fn isatty(descriptor: c_int) -> c_int;
+    fn kill(pid: c_int, signal: c_int) -> c_int;
+    fn mknod(path: *const c_char, mode: c_uint, device: u64) -> c_int;
+    fn mmap(at: *mut c_void, length: usize, access: c_int, flags: c_int, file: c_int, offset: i64) -> *mut c_void;
+    fn pause() -> c_int;
+    fn personality(persona: c_ulong) -> c_int;
+    fn pipe2(ends: *mut c_int, flags: c_int) -> c_int;
+    fn poll(descriptors: *mut PollFd, count: c_ulong, milliseconds: c_int) -> c_int;
+    fn prctl(option: c_int, ...) -> c_int;
+    fn read(descriptor: c_int, bytes: *mut c_void, size: usize) -> isize;
+    fn pread(descriptor: c_int, bytes: *mut c_void, size: usize, offset: i64) -> isize;
+    fn setrlimit(resource: c_uint, limit: *const Limit) -> c_int;
+    fn signal(signal: c_int, handler: usize) -> usize;
+    fn statfs(path: *const c_char, facts: *mut FileSystem) -> c_int;
+    fn syscall(number: c_long, ...) -> c_long;
+    fn umask(mask: c_uint) -> c_uint;
+    fn uname(names: *mut Names) -> c_int;
+    fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;
+    fn write(descriptor: c_int, bytes: *const c_void, size: usize) -> isize;
+}
+
+// ---- the process itself
+
+pub fn exit(code: i32) -> ! {
+    // SAFETY: takes a plain number and never returns.
+    unsafe { _exit(code) }
+}
+
+pub fn pid() -> i32 {
+    // SAFETY: takes nothing and can't fail.
+    unsafe { getpid() }
+}
+
+/// A number that tells this process from any other: from the random bytes that the kernel gives at execve(2).
+pub fn random() -> u32 {
+    const AT_RANDOM: c_ulong = 25;
+    // SAFETY: takes a plain number.
+    let bytes = unsafe { getauxval(AT_RANDOM) } as usize as *const u32;
+    // The last 4 of the 16; the C library takes its own secrets from the first.
+    // SAFETY: if they are given, they are there as long as the process is.
+    if bytes.is_null() { 0 } else { unsafe { bytes.add(3).read_unaligned() } }
+}
+
+pub fn parent() -> i32 {
+    // SAFETY: takes nothing and can't fail.
+    unsafe { getppid() }
+}
+
+pub fn group() -> io::Result<i32> {
+    // SAFETY: takes a plain number.
+    check(unsafe { getpgid(0) })
+}
+
+pub fn session() -> io::Result<i32> {
+    // SAFETY: takes a plain number.
+    check(unsafe { getsid(0) })
+}
+
+/// Real, effective and saved user.
+pub fn users() -> io::Result<[u32; 3]> {
+    let [mut real, mut effective, mut saved] = [0; 3];
+    // SAFETY: the three pointers are those of live numbers.
+    check(unsafe { getresuid(&raw mut real, &raw mut effective, &raw mut saved) })?;
+    Ok([real, effective, saved])
+}
+
+/// Real, effective and saved group.
+pub fn primary_groups() -> io::Result<[u32; 3]> {
+    let [mut real, mut effective, mut saved] = [0; 3];
+    // SAFETY: the three pointers are those of live numbers.
+    check(unsafe { getresgid(&raw mut real, &raw mut effective, &raw mut saved) })?;
+    Ok([real, effective, saved])
+}
+
+pub fn supplementary_groups() -> io::Result<Vec<u32>> {
+    // SAFETY: with a count of 0 nothing is written.
+    let count = check(unsafe { getgroups(0, null_mut()) })?;
+    let mut groups = vec![0; count as usize];
+    // SAFETY: the buffer holds `count` numbers.
+    let count = check(unsafe { getgroups(count, groups.as_mut_ptr()) })?;
+    groups.truncate(count as usize);
+    Ok(groups)
+}
+
+/// capget(2): effective, permitted, inheritable.
+pub fn capabilities() -> io::Result<[u64; 3]> {
+    const VERSION_3: u32 = 0x2008_0522;
+    let head = [VERSION_3, 0];
+    let mut sets = [0_u32; 6];
+    call("capget", [head.as_ptr().addr(), sets.as_mut_ptr().addr(), 0, 0, 0, 0])?;
+    Ok([0, 1, 2].map(|set| u64::from(sets[set]) | u64::from(sets[set + 3]) << 32))
+}
+
+/// prctl(2) for the options that take numbers and change nothing.
+pub fn process_option(option: i32, first: u64, second: u64) -> io::Result<i32> {
+    // SAFETY: the callers' options take plain numbers.
+    check(unsafe { prctl(option, first as c_ulong, second as c_ulong, 0 as c_ulong, 0 as c_ulong) })
+}
+
+pub fn limit(resource: u32) -> io::Result<Limit> {
+    let mut limit = Limit { soft: 0, hard: 0 };
+    // SAFETY: the pointer is that of a live limit.
+    check(unsafe { getrlimit(resource, &raw mut limit) })?;
+    Ok(limit)
+}
+
+/// Keeps a child that is about to die from leaving a core file: 1 byte is too little for a file, and to a
+/// program behind core_pattern it means "none" (core(5)).
+pub fn no_core_dump() {
+    if let Ok(limit) = limit(RLIMIT_CORE) {
+        let limit = Limit { soft: limit.hard.min(1), ..limit };
+        // SAFETY: the pointer is that of a live limit. A failure costs a core file, no fact.
+        unsafe { setrlimit(RLIMIT_CORE, &raw const limit) };
+    }
+}
+
+/// The file mode creation mask; it can only be read by setting it.
+pub fn creation_mask() -> u32 {
+    // SAFETY: takes plain numbers and can't fail; no other thread sees the moment between.
+    unsafe {
+        let mask = umask(0o77);
+        umask(mask);
+        mask
+    }
+}
+
+pub fn persona() -> io::Result<i32> {
+    // SAFETY: takes a plain number; this one only asks.
+    check(unsafe { personality(0xffff_ffff) })
+}
+
+/// The working directory, as the kernel has it.
+pub fn working_directory() -> io::Result<Vec<u8>> {
+    let mut path = vec![0; 4096];
+    let length = call("getcwd", [path.as_mut_ptr().addr(), path.len(), 0, 0, 0, 0])?;
+    path.truncate((length as usize).saturating_sub(1));
+    Ok(path)
+}
+
+/// Host name and domain name.
+pub fn host_names() -> io::Result<[Vec<u8>; 2]> {
+    let mut names = Names { fields: [[0; 65]; 6] };
+    // SAFETY: the pointer is that of a live structure with the kernel's layout.
+    check(unsafe { uname(&raw mut names) })?;
+    // SAFETY: the kernel closes each field with a zero byte.
+    Ok([1, 5].map(|field| unsafe { CStr::from_ptr(names.fields[field].as_ptr()) }.to_bytes().to_vec()))
+}
+
+/// The names of the network interfaces.
+pub fn interfaces() -> io::Result<Vec<Vec<u8>>> {
+    // SAFETY: takes nothing.
+    let list = unsafe { if_nameindex() };
+    if list.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the list is closed by an element with a null name.
+    let elements = (0..).map(|index| unsafe { &*list.add(index) });
+    let named = elements.take_while(|element| element.index != 0 && !element.name.is_null());
+    // SAFETY: each name before that element is a C string.
+    let names = named.map(|element| unsafe { CStr::from_ptr(element.name) }.to_bytes().to_vec()).collect();
+    // SAFETY: the list came from if_nameindex and is not used again.
+    unsafe { if_freenameindex(list) };
+    Ok(names)
+}
+
+// ---- scheduling
+
+/// What sched_getattr(2) tells (its first version, 48 bytes).
+#[repr(C)]
+#[derive(Default)]
+pub struct Scheduling {
+    size: u32,
+    pub policy: u32,
+    pub flags: u64,
+    pub nice: i32,
+    pub priority: u32,
+    pub runtime: u64,
+    pub deadline: u64,
+    pub period: u64,
+}
+
+pub fn scheduling() -> io::Result<Scheduling> {
+    let mut found = Scheduling::default();
+    let size = size_of::<Scheduling>();
+    call("sched_getattr", [0, (&raw mut found).addr(), size, 0, 0, 0])?;
+    Ok(found)
+}
+
+/// The processors that this process may use.
+pub fn processors() -> io::Result<Vec<u32>> {
+    let mut mask = [0_u64; 128];
+    let length = call("sched_getaffinity", [0, size_of_val(&mask), mask.as_mut_ptr().addr(), 0, 0, 0])?;
+    let bits = (length * 8) as u32;
+    Ok((0..bits).filter(|bit| mask[*bit as usize / 64] & (1 << (bit % 64)) != 0).collect())
+}
+
+/// ioprio_get(2) of this process.
+pub fn io_priority() -> io::Result<i64> {
+    const WHO_PROCESS: usize = 1;
+    call("ioprio_get", [WHO_PROCESS, 0, 0, 0, 0, 0])
+}
+
+// ---- signals
+
+/// The blocked signals, bit n-1 for signal n; not by the C library, which hides two of them.
+pub fn blocked_signals() -> io::Result<u64> {
+    let mut mask = 0_u64;
+    call("rt_sigprocmask", [0, 0, (&raw mut mask).addr(), size_of::<u64>(), 0, 0])?;
+    Ok(mask)
+}
+
+pub fn unblock(signal: i32) -> io::Result<i64> {
+    const SIG_UNBLOCK: usize = 1;
+    let mask = 1_u64 << (signal - 1);
+    call("rt_sigprocmask", [SIG_UNBLOCK, (&raw const mask).addr(), 0, size_of::<u64>(), 0, 0])
+}
+
+pub fn is_ignored(signal: i32) -> io::Result<bool> {
+    // The kernel's sigaction: its first word is the handler, and the whole is no longer than this.
+    let mut action = [0_u64; 8];
+    call("rt_sigaction", [signal as usize, 0, action.as_mut_ptr().addr(), size_of::<u64>(), 0, 0])?;
+    Ok(action[0] == SIG_IGN)
+}
+
+pub fn set_handler(number: i32, handler: extern "C" fn(i32)) -> io::Result<()> {
+    dispose(number, handler as *const () as usize)
+}
+
+pub fn set_default(number: i32) -> io::Result<()> {
+    dispose(number, SIG_DFL)
+}
+
+fn dispose(number: i32, handler: usize) -> io::Result<()> {
+    // SAFETY: the handler is SIG_DFL or a function that keeps to what signal-safety(7) allows.
+    let before = unsafe { signal(number, handler) };
+    if before == usize::MAX { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+pub fn send(pid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: takes plain numbers.
+    check(unsafe { kill(pid, signal) }).map(drop)
+}
+
+/// Writes where no memory is.
+pub fn fault() {
+    // SAFETY: there is none: the fault is what is wanted, and nothing runs after it.
+    unsafe { without_provenance_mut::<u8>(8).write_volatile(0) }
+}
+
+pub fn errno() -> i32 {
+    // SAFETY: the C library's own place for this thread.
+    unsafe { *__errno_location() }
+}
+
+pub fn set_errno(error: i32) {
+    // SAFETY: the C library's own place for this thread.
+    unsafe { *__errno_location() = error }
+}
+
+// ---- children
+
+/// A child that runs `body` and ends with it; its pid.
+pub fn child(body: impl FnOnce()) -> io::Result<i32> {
+    // SAFETY: this process has one thread, so the child may do whatever its parent may.
+    match check(unsafe { fork() })? {
+        0 => {
+            crate::signals::forget_handlers();
+            body();
+            exit(0)
+        }
+        pid => Ok(pid),
+    }
+}
+
+pub fn sleep_for_ever() -> ! {
+    loop {
+        // SAFETY: takes nothing; returns after a handled signal.
+        unsafe { pause() };
+    }
+}
+
+/// Replaces this process; returns only the error.
+pub fn execute(args: &[&str]) -> io::Error {
+    let args: Result<Vec<CString>, _> = args.iter().map(|arg| CString::new(*arg)).collect();
+    let Ok(args) = args else { return io::Error::from_raw_os_error(EINVAL) };
+    let Some(path) = args.first() else { return io::Error::from_raw_os_error(EINVAL) };
+    let pointers: Vec<_> = args.iter().map(|arg| arg.as_ptr()).chain([null()]).collect();
+    // SAFETY: path and arguments are live C strings, the array is closed by a null pointer; nobody changes `environ`.
+    unsafe { execve(path.as_ptr(), pointers.as_ptr(), environ) };
+    io::Error::last_os_error()
+}
+
+/// How a child ended.
+pub enum Ended {
+    Exit(i32),
+    Signal(i32),
+}
+
+/// How the child ended, if it did.
+pub fn ended(pid: i32) -> io::Result<Option<Ended>> {
+    let mut status = 0;
+    // SAFETY: the pointer is that of a live number.
+    if check(unsafe { waitpid(pid, &raw mut status, WNOHANG) })? == 0 {
+        return Ok(None);
+    }
+    Ok(Some(if status & 0x7f == 0 { Ended::Exit(status >> 8 & 0xff) } else { Ended::Signal(status & 0x7f) }))
+}
+
+/// Takes the status of every child that ended, so that none stays a zombie.
+pub fn reap_any() {
+    while matches!(ended(-1), Ok(Some(_))) {}
+}
+
+// ---- descriptors and files
+
+/// The two ends of a pipe: to read from, to write to.
+pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends = [-1; 2];
+    // SAFETY: the array holds two numbers.
+    check(unsafe { pipe2(ends.as_mut_ptr(), O_CLOEXEC) })?;
+    // SAFETY: both were opened just now and belong to nobody else.
+    Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
+}
+
+/// A copy of a descriptor at `least` or above, closed on execve.
+pub fn duplicate(descriptor: i32, least: i32) -> io::Result<OwnedFd> {
+    // SAFETY: takes plain numbers.
+    let copy = check(unsafe { fcntl(descriptor, F_DUPFD_CLOEXEC, least) })?;
+    // SAFETY: it was opened just now and belongs to nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// Whether it is open, and if so whether it closes on execve.
+pub fn closes_on_exec(descriptor: i32) -> io::Result<bool> {
+    // SAFETY: takes plain numbers.
+    check(unsafe { fcntl(descriptor, F_GETFD) }).map(|flags| flags & 1 != 0)
+}
+
+/// The flags of an open descriptor.
+pub fn status_flags(descriptor: i32) -> io::Result<i32> {
+    // SAFETY: takes plain numbers.
+    check(unsafe { fcntl(descriptor, F_GETFL) })
+}
+
+pub fn is_terminal(descriptor: i32) -> bool {
+    // SAFETY: takes a plain number.
+    unsafe { isatty(descriptor) == 1 }
+}
+
+/// Rows and columns of a terminal.
+pub fn window_size(descriptor: i32) -> io::Result<[u16; 2]> {
+    let mut size = [0_u16; 4];
+    // SAFETY: the kernel writes four 16-bit numbers.
+    check(unsafe { ioctl(descriptor, TIOCGWINSZ, size.as_mut_ptr()) })?;
+    Ok([size[0], size[1]])
+}
+
+/// Waits until there is something to read; -1 as descriptor only lets the time pass.
+pub fn wait_readable(descriptor: i32, milliseconds: i32) -> bool {
+    let mut one = PollFd { descriptor, events: POLLIN, returned: 0 };
+    // SAFETY: the pointer is that of one live element.
+    unsafe { poll(&raw mut one, 1, milliseconds) > 0 }
+}
+
+/// Reads once, whatever is there.
+pub fn read_some(descriptor: i32, bytes: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: the buffer is as long as it is said to be.
+    length(unsafe { read(descriptor, bytes.as_mut_ptr().cast(), bytes.len()) })
+}
+
+/// Reads once from a place in a file.
+pub fn read_at(descriptor: i32, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    // SAFETY: the buffer is as long as it is said to be.
+    length(unsafe { pread(descriptor, bytes.as_mut_ptr().cast(), bytes.len(), offset as i64) })
+}
+
+/// Writes by one call, again only after a signal; whether all went out. Async-signal-safe.
+pub fn write_whole(descriptor: i32, bytes: &[u8]) -> bool {
+    loop {
+        // SAFETY: the buffer is as long as it is said to be.
+        let written = unsafe { write(descriptor, bytes.as_ptr().cast(), bytes.len()) };
+        if written >= 0 || errno() != EINTR {
+            return usize::try_from(written) == Ok(bytes.len());
+        }
+    }
+}
+
+/// An inotify instance that tells of writes to a file.
+pub fn watch(path: &str) -> io::Result<OwnedFd> {
+    let path = CString::new(path)?;
+    // SAFETY: takes a plain number.
+    let descriptor = check(unsafe { inotify_init1(O_CLOEXEC | O_NONBLOCK) })?;
+    // SAFETY: it was opened just now and belongs to nobody else.
+    let watch = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    // SAFETY: the path is a live C string.
+    check(unsafe { inotify_add_watch(watch.as_raw_fd(), path.as_ptr(), IN_MODIFY) })?;
+    Ok(watch)
+}
+
+pub fn file_system(path: &str) -> io::Result<FileSystem> {
+    let path = CString::new(path)?;
+    let mut facts = FileSystem::default();
+    // SAFETY: the path is a live C string, the structure has the kernel's layout.
+    check(unsafe { statfs(path.as_ptr(), &raw mut facts) })?;
+    Ok(facts)
+}
+
+pub fn attribute(path: &str, name: &str) -> io::Result<Vec<u8>> {
+    let (path, name) = (CString::new(path)?, CString::new(name)?);
+    let mut value = vec![0; 64 * 1024];
+    // SAFETY: path and name are live C strings, the buffer is as long as it is said to be.
+    let size = length(unsafe { getxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) })?;
+    value.truncate(size);
+    Ok(value)
+}
+
+/// Makes a node; `mode` holds its type and its permission bits.
+pub fn make_node(path: &str, mode: u32, major: u32, minor: u32) -> io::Result<()> {
+    let path = CString::new(path)?;
+    let (major, minor) = (u64::from(major), u64::from(minor));
+    let device = minor & 0xff | (major & 0xfff) << 8 | (minor & !0xff) << 12 | (major & !0xfff) << 32;
+    // SAFETY: the path is a live C string.
+    check(unsafe { mknod(path.as_ptr(), mode, device) }).map(drop)
+}
+
+/// The major and minor number in a `dev_t`.
+pub fn device_numbers(device: u64) -> [u64; 2] {
+    [(device >> 8) & 0xfff | (device >> 32) & !0xfff, device & 0xff | (device >> 12) & 0xffff_ff00]
+}
+
+/// Touches memory page by page.
+pub fn touch(mebibytes: u32) -> io::Result<()> {
+    const READ_WRITE: i32 = 3;
+    const PRIVATE_ANONYMOUS: i32 = 0x22;
+    let length = mebibytes as usize * 1024 * 1024;
+    // SAFETY: a new mapping at a place of the kernel's choice harms nothing.
+    let memory = unsafe { mmap(null_mut(), length, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0) };
+    if memory.addr() == usize::MAX {
+        return Err(io::Error::last_os_error());
+    }
+    for page in (0..length).step_by(4096) {
+        // SAFETY: the offset lies in the mapping, which is writable.
+        unsafe { memory.cast::<u8>().add(page).write_volatile(1) };
+    }
+    Ok(())
+}
+
+// ---- any call
+
+/// A system call by number with six arguments of 64 bits.
+///
+/// # Safety
+/// It does whatever the call does: for a child that ends right after it, or with arguments known to be sound.
+pub unsafe fn any(number: i64, args: [u64; 6]) -> io::Result<i64> {
+    let [a, b, c, d, e, f] = args;
+    // SAFETY: as promised by the caller.
+    let returned = unsafe { syscall(number as c_long, a, b, c, d, e, f) };
+    if returned == -1 { Err(io::Error::last_os_error()) } else { Ok(returned) }
+}
+
+/// A call of this module that the C library lacks, or bends.
+fn call(name: &str, args: [usize; 6]) -> io::Result<i64> {
+    let number = calls::number(name).ok_or_else(|| io::Error::from_raw_os_error(EINVAL))?;
+    // SAFETY: the callers above hand over numbers and addresses of live buffers of the kernel's layout.
+    unsafe { any(number, args.map(|argument| argument as u64)) }
+}
+
+fn check(returned: c_int) -> io::Result<c_int> {
+    if returned < 0 { Err(io::Error::last_os_error()) } else { Ok(returned) }
+}
+
+fn length(returned: isize) -> io::Result<usize> {
+    usize::try_from(returned).map_err(|_| io::Error::last_os_error())
+}

@@ -1,0 +1,48 @@
+//! How the kernel schedules this process.
+
+use std::io;
+
+use crate::kernel;
+use crate::value::Value;
+
+/// Policies by number (sched(7)); 4 was never used.
+const POLICIES: [&str; 8] =
+    ["SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH", "", "SCHED_IDLE", "SCHED_DEADLINE", "SCHED_EXT"];
+/// Flags by bit (sched_setattr(2)).
+const FLAGS: [&str; 7] = [
+    "SCHED_FLAG_RESET_ON_FORK",
+    "SCHED_FLAG_RECLAIM",
+    "SCHED_FLAG_DL_OVERRUN",
+    "SCHED_FLAG_KEEP_POLICY",
+    "SCHED_FLAG_KEEP_PARAMS",
+    "SCHED_FLAG_UTIL_CLAMP_MIN",
+    "SCHED_FLAG_UTIL_CLAMP_MAX",
+];
+/// Classes of I/O priority by number (ioprio_set(2)).
+const CLASSES: [&str; 4] = ["IOPRIO_CLASS_NONE", "IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE"];
+
+/// The policy and its parameters; times in nanoseconds.
+pub fn scheduler() -> io::Result<Value> {
+    let found = kernel::scheduling()?;
+    let policy = POLICIES.get(found.policy as usize).filter(|name| !name.is_empty());
+    let flags = FLAGS.iter().enumerate().filter(|(bit, _)| found.flags & 1 << bit != 0);
+    Ok(Value::object([
+        ("policy", policy.map_or_else(|| Value::from(found.policy), |name| Value::text(name))),
+        ("priority", Value::from(found.priority)),
+        ("nice", Value::from(found.nice)),
+        ("flags", Value::names(flags.map(|(_, name)| *name))),
+        ("runtime", Value::from(found.runtime)),
+        ("deadline", Value::from(found.deadline)),
+        ("period", Value::from(found.period)),
+    ]))
+}
+
+/// Class and priority; the class is in the bits from 13 up.
+pub fn io_priority() -> io::Result<Value> {
+    let found = kernel::io_priority()?;
+    let class = CLASSES.get((found >> 13) as usize);
+    Ok(Value::object([
+        ("class", class.map_or_else(|| Value::from(found >> 13), |name| Value::text(name))),
+        ("priority", Value::from(found & 0x1fff)),
+    ]))
+}
