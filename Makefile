@@ -1,0 +1,64 @@
+#: make conformance                        build our reference runtime and test it
+#: make conformance RUNTIMES="runc crun"   test others: names in PATH, or paths (RUNTIMES=/path/to/mine)
+#: make test                               build and run all tests; the last line is "N passed, N failed"
+#: make deps                               install what is missing (Debian, Ubuntu), or name it
+#: make lint                               rustfmt, clippy and shellcheck, without a warning
+#: make install                            build `ocf` for use and install it where cargo does
+#: make clean                              remove what was built, and conformance-report/
+#:
+#: Each sets up what it needs, as root or through sudo. Building is the user's; only `ocf` and the tests,
+#: which start containers, run as root.
+#:
+#: RUNTIMES=ocf-runtime     runtimes to test, separated by spaces; `ocf-runtime` is the one built here
+#: OUT=conformance-report   directory for report.html, report.json and junit.xml
+#: OCF_ARGS='...'           more arguments for `ocf test`: ids, chapters, --level must, --keep ...
+#: PARTIAL=fail             a partial report fails, too
+#: DEPS=no                  neither look for missing packages nor install them
+#: CARGO=cargo              the cargo to build with
+#:
+#: `make conformance` succeeds if `ocf` says conformant (0) or partial (3: nothing failed, not everything
+#: could be decided), and fails if a MUST failed (1) or the run can't be trusted (2).
+
+RUNTIMES ?= ocf-runtime
+OUT      ?= conformance-report
+OCF_ARGS ?=
+PARTIAL  ?=
+DEPS     ?= yes
+CARGO    ?= cargo
+export OUT PARTIAL DEPS CARGO
+
+# Where a user's PATH often doesn't reach: Debian's runc, and a Rust that was installed a minute ago.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin:$(HOME)/.cargo/bin
+
+# Cargo plans its own parallel jobs, and would complain of ours.
+unexport MAKEFLAGS MFLAGS
+.NOTPARALLEL:
+
+.DEFAULT_GOAL := help
+.PHONY: help deps conformance test lint install clean
+
+help:
+	@sed -n 's/^#: \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
+
+deps:
+	@.ci/deps $(RUNTIMES)
+
+conformance:
+	@.ci/conformance $(RUNTIMES) -- $(OCF_ARGS)
+
+test:
+	@.ci/test
+
+lint:
+	@.ci/deps shellcheck
+	shellcheck .ci/build .ci/conformance .ci/deps .ci/as-root .ci/run .ci/test
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+install:
+	@.ci/deps
+	$(CARGO) install --locked --path conformance
+
+clean:
+	$(CARGO) clean
+	rm -rf conformance-report
