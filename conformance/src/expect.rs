@@ -84,8 +84,17 @@ const CHAPTERS: &[(&str, Expect)] = &[
     ("version", version::expect),
 ];
 
-/// All expectations of a case that was run: the laws', and its own if it was run for itself.
+/// All expectations of a case that was run: the laws', and its own if it was run for itself; those of requirements
+/// that are in force in the version tested.
 pub fn expectations(header: &Header, evidence: &Evidence) -> Vec<Expectation> {
+    let specification = Specification::embedded();
+    let mut all = derived(header, evidence);
+    all.retain(|e| specification.get(e.requirement.as_str()).is_some_and(|r| r.applies(header.spec)));
+    all
+}
+
+/// The same for every version.
+fn derived(header: &Header, evidence: &Evidence) -> Vec<Expectation> {
     let nothing = Value::Null;
     let mut all: Vec<Expectation> = evidence.definition.expect.iter().cloned().map(Expectation::from).collect();
     if let Some(config) = &evidence.config {
@@ -100,8 +109,6 @@ pub fn expectations(header: &Header, evidence: &Evidence) -> Vec<Expectation> {
         };
         all.extend(CHAPTERS.iter().flat_map(|(_, expect)| expect(&subject)));
     }
-    let specification = Specification::embedded();
-    all.retain(|e| specification.get(e.requirement.as_str()).is_some_and(|r| r.applies(header.spec)));
     all
 }
 
@@ -157,4 +164,50 @@ pub fn of_step(step: &str, fact: &str) -> String {
 /// The expectation that the bundle is refused, at create or at start.
 pub fn refused(requirement: &str, after: &str) -> Expectation {
     expect(requirement, after, "/steps", Matcher::Refused(Refusal::default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use ocf_spec::Party;
+    use serde_json::json;
+
+    use super::*;
+    use crate::case::Base;
+    use crate::judge::testing;
+    use crate::suite;
+
+    /// Every fixture, every control and every base, as if it had been run up to its first step.
+    fn runs() -> Vec<Evidence> {
+        let bases: std::collections::BTreeMap<_, _> =
+            ocf_fixtures::BASES.iter().map(|(stem, text)| (*stem, Base::parse(text).unwrap())).collect();
+        let cases = suite::fixtures().unwrap();
+        let with_controls = cases.into_iter().flat_map(|(name, case)| {
+            let control = case.control().unwrap();
+            [Some(case), control].into_iter().flatten().map(move |case| (name.clone(), case))
+        });
+        with_controls
+            .map(|(name, case)| {
+                let config = case.config(&bases[case.base.as_deref().unwrap_or("plain")], "1.3.0".parse().unwrap()).unwrap();
+                let mut evidence = testing::evidence(&name, case, json!({ "before": {} }));
+                evidence.config = config;
+                evidence
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_law_cites_a_requirement_that_a_runtime_owes_and_a_step_of_the_case() {
+        let specification = Specification::embedded();
+        for evidence in runs() {
+            let names: Vec<_> = evidence.definition.steps().iter().flat_map(Step::names).collect();
+            for expected in derived(&testing::header(), &evidence) {
+                let id = &expected.requirement;
+                let requirement = specification.get(id.as_str()).unwrap_or_else(|| panic!("{}: {id}", evidence.case));
+                assert_eq!(requirement.party, Party::Runtime, "{}: {id}", evidence.case);
+                assert_eq!(requirement.not_checked, None, "{}: {id} says that it is not checked", evidence.case);
+                assert!(names.contains(&expected.after), "{}: {id}: no step {}", evidence.case, expected.after);
+                assert_eq!(expected.vantage, Vantage::of(&expected.fact), "{}: {id}", evidence.case);
+            }
+        }
+    }
 }

@@ -18,7 +18,7 @@ pub fn raised<'a>(case: &'a Case, config: &Value) -> Option<Raised<'a>> {
     let tree = Tree::of(case, config);
     let mut raised = Raised::new("readonly-paths", case)?;
     for path in paths(config) {
-        if tree.directory(&path).is_some() {
+        if tree.directory(&path).is_some_and(|directory| directory.takes_files) {
             raised.add(making_in(&path));
         }
         let files = tree.file(&path).into_iter().chain(beside(&tree, &path));

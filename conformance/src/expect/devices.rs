@@ -132,7 +132,8 @@ impl Laws<'_> {
             let other = Matcher::SameAs(format!("{other}/{member}"));
             expected("devices.default-ptmx", &self.start, format!("{one}/{member}"), other)
         };
-        vec![same("dev"), same("ino")]
+        let numbers = self.law("devices.default-ptmx", format!("{one}/rdev"), json!([5, 2]));
+        vec![numbers, same("dev"), same("ino")]
     }
 
     fn rules(&self) -> Vec<Expectation> {

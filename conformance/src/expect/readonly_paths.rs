@@ -30,7 +30,7 @@ pub fn expect(subject: &Subject<'_>) -> Vec<Expectation> {
     let mut known: Vec<&File> = Vec::new();
     let paths = paths(subject.config);
     for path in &paths {
-        if let Some(directory) = tree.directory(path) {
+        if let Some(directory) = tree.directory(path).filter(|directory| directory.takes_files) {
             refuses("readonly-paths.directory-not-writable", directory.mount.is_some(), making_in(path));
         }
         if let Some(file) = tree.file(path) {

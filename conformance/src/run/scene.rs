@@ -251,8 +251,10 @@ impl<'a> Scene<'a> {
         };
         let program = self.program().display().to_string();
         let runtime = adapter.via.is_some().then(|| self.runtime().display().to_string());
-        let words = adapter.global.iter().chain(operation).map(|word| self.fill(&own(word)));
-        std::iter::once(program).chain(runtime).map(Ok).chain(words).collect()
+        // Raw arguments are the case's, with its placeholders; all others are the adapter's.
+        let rest = operation.iter().map(|word| if call.verb == Verb::Raw { self.fill(word) } else { Ok(own(word)) });
+        let global = adapter.global.iter().map(|word| Ok(own(word)));
+        std::iter::once(program).chain(runtime).map(Ok).chain(global).chain(rest).collect()
     }
 
     fn pid_file(&self, container: &str) -> PathBuf {

@@ -35,6 +35,8 @@ pub struct Directory {
     pub path: String,
     /// The destination of the mount that brings it; none if the root file system does.
     pub mount: Option<String>,
+    /// Whether a file can be made in it; not where the kernel makes them all.
+    pub takes_files: bool,
 }
 
 /// Directories that every kernel's proc and sysfs have, and files of theirs that are not empty.
@@ -93,14 +95,17 @@ impl Tree {
             return;
         }
         let mount = Some(entry.destination.clone());
-        self.add_directory(entry.destination.clone(), mount.clone());
         let (directories, files) = match entry.kind.as_deref() {
             Some("proc") => OF_PROC,
             Some("sysfs") => OF_SYSFS,
-            _ => return,
+            kind => {
+                let takes_files = matches!(kind, Some("tmpfs" | "ramfs"));
+                return self.directories.push(Directory { path: entry.destination.clone(), mount, takes_files });
+            }
         };
         for name in directories {
-            self.add_directory(format!("{}{name}", entry.destination), mount.clone());
+            let path = format!("{}{name}", entry.destination);
+            self.directories.push(Directory { path, mount: mount.clone(), takes_files: false });
         }
         let files = files.iter().map(|name| format!("{}{name}", entry.destination));
         self.files.extend(files.map(|path| File { path, text: None, mount: mount.clone() }));
@@ -151,7 +156,7 @@ impl Tree {
 
     fn add_directory(&mut self, path: String, mount: Option<String>) {
         if self.directory(&path).is_none() {
-            self.directories.push(Directory { path, mount });
+            self.directories.push(Directory { path, mount, takes_files: true });
         }
     }
 }
