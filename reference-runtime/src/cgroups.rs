@@ -1,0 +1,392 @@
+//! Where in the cgroup hierarchies the container is. The limits stand in the chapters of their controllers.
+
+use crate::error::{Doing, Error, Result};
+use crate::hooks::pidfd_open;
+use crate::{cpu, device_rules, memory, pids};
+use nix::libc;
+use nix::unistd::Pid;
+use oci_spec::runtime::{LinuxResources, Spec};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a cgroup may stay populated after all of its processes were killed.
+const EMPTYING: Duration = Duration::from_secs(10);
+
+/// A mounted cgroup hierarchy, as the runtime sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hierarchy {
+    /// Where it is mounted.
+    pub mountpoint: PathBuf,
+    /// The names that stand for it in /proc/self/cgroup; none for cgroup v2.
+    pub names: Vec<String>,
+    /// The runtime's own cgroup, from the mount point.
+    own: PathBuf,
+}
+
+/// The container's cgroup in one hierarchy.
+#[derive(Debug, Clone)]
+pub struct Membership {
+    /// The hierarchy.
+    pub hierarchy: Hierarchy,
+    /// The directory of the container's cgroup.
+    pub directory: PathBuf,
+}
+
+/// What is kept of the container's cgroups until it is deleted.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Placement {
+    /// The cgroups that were made for the container, in the order of their making.
+    made: Vec<PathBuf>,
+}
+
+impl Hierarchy {
+    /// Whether this is the one hierarchy of cgroup v2.
+    pub fn is_unified(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    // [cgroups.path-absolute] [cgroups.path-relative] [cgroups.path-unset]
+    fn directory(&self, path: Option<&Path>, id: &str) -> PathBuf {
+        match path {
+            Some(path) if path.is_absolute() => self.mountpoint.join(path.strip_prefix("/").unwrap_or(path)),
+            // On v2 beside the runtime's own cgroup: one that has processes can't give controllers to those below it.
+            path => {
+                let own = if self.is_unified() { self.own.parent().unwrap_or(Path::new("")) } else { &self.own };
+                self.mountpoint.join(own).join(path.unwrap_or(Path::new(id)))
+            }
+        }
+    }
+}
+
+/// Refuses paths that lead out of the hierarchy or name its root, and limits that can't be read.
+///
+/// # Errors
+/// Names the path.
+// [cgroups.path-invalid] [cgroups.path-invalid-refused]
+pub fn check(spec: &Spec) -> Result<()> {
+    let Some(path) = path(spec) else { return Ok(()) };
+    let climbs = path.components().any(|part| part == Component::ParentDir);
+    if climbs || path.file_name().is_none() {
+        return Err(Error::new(format!("linux.cgroupsPath: {} names no cgroup below the root", path.display())));
+    }
+    Ok(())
+}
+
+fn path(spec: &Spec) -> Option<&Path> {
+    let path = spec.linux().as_ref()?.cgroups_path().as_deref()?;
+    (!path.as_os_str().is_empty()).then_some(path)
+}
+
+fn resources(spec: &Spec) -> Option<&LinuxResources> {
+    spec.linux().as_ref()?.resources().as_ref()
+}
+
+/// Makes the container's cgroups and sets the limits that its process can be born under.
+///
+/// # Errors
+/// Names the cgroup or the limit. What was made by then stands in `placement`.
+// [cgroups.path-created]
+pub fn make(spec: &Spec, id: &str, placement: &mut Placement) -> Result<Vec<Membership>> {
+    let mut memberships = Vec::new();
+    for hierarchy in hierarchies()? {
+        let directory = hierarchy.directory(path(spec), id);
+        make_directory(&hierarchy, &directory, placement)
+            .doing(|| format!("make the cgroup {}", directory.display()))?;
+        memberships.push(Membership { hierarchy, directory });
+    }
+    if let Some(resources) = resources(spec) {
+        memory::apply(resources, &memberships)?;
+        cpu::apply(resources, &memberships)?;
+    }
+    Ok(memberships)
+}
+
+fn make_directory(hierarchy: &Hierarchy, directory: &Path, placement: &mut Placement) -> Result<()> {
+    let below = directory.strip_prefix(&hierarchy.mountpoint).doing(|| "find it".into())?;
+    let mut above = hierarchy.mountpoint.clone();
+    for name in below.components() {
+        let directory = above.join(name);
+        match fs::create_dir(&directory) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            made => {
+                made.doing(|| format!("make {}", directory.display()))?;
+                placement.made.push(directory.clone());
+                cpu::fill_set(hierarchy, &above, &directory)?;
+            }
+        }
+        above = directory;
+    }
+    Ok(())
+}
+
+/// Moves a process into the container's cgroups.
+///
+/// # Errors
+/// Names the cgroup.
+pub fn join(memberships: &[Membership], pid: Pid) -> Result<()> {
+    for membership in memberships {
+        let file = membership.directory.join("cgroup.procs");
+        fs::write(&file, pid.to_string()).doing(|| format!("join the cgroup {}", membership.directory.display()))?;
+    }
+    Ok(())
+}
+
+/// Sets which devices may be used, which the runtime itself is not bound by while it makes nodes.
+///
+/// # Errors
+/// Names the rule.
+pub fn restrict_devices(spec: &Spec, memberships: &[Membership]) -> Result<()> {
+    let rules = resources(spec).and_then(|resources| resources.devices().as_deref());
+    device_rules::apply(rules.unwrap_or_default(), memberships)
+}
+
+/// Limits the number of tasks, once the runtime needs none of its own in the container any more.
+///
+/// # Errors
+/// Names the limit.
+pub fn restrict_tasks(spec: &Spec, memberships: &[Membership]) -> Result<()> {
+    resources(spec).map_or(Ok(()), |resources| pids::apply(resources, memberships))
+}
+
+/// The container's cgroup that `controller` rules over.
+///
+/// # Errors
+/// No mounted hierarchy has the controller, or it can't be had here.
+pub fn with<'a>(controller: &str, memberships: &'a [Membership]) -> Result<&'a Membership> {
+    let on_v1 = memberships.iter().find(|member| member.hierarchy.names.iter().any(|name| name == controller));
+    let on_v2 = || memberships.iter().find(|member| member.hierarchy.is_unified());
+    match on_v1.map_or_else(on_v2, Some) {
+        Some(member) if member.hierarchy.is_unified() => enable(controller, member).map(|()| member),
+        Some(member) => Ok(member),
+        None => Err(Error::new(format!("no cgroup hierarchy with the controller {controller} is mounted"))),
+    }
+}
+
+/// On v2 a controller rules over a cgroup if each cgroup above hands it down.
+fn enable(controller: &str, member: &Membership) -> Result<()> {
+    let has = |file: &Path| -> Result<bool> {
+        let text = fs::read_to_string(file).doing(|| format!("read {}", file.display()))?;
+        Ok(text.split_ascii_whitespace().any(|name| name == controller))
+    };
+    let root = &member.hierarchy.mountpoint;
+    let mut above: Vec<&Path> =
+        member.directory.ancestors().skip(1).take_while(|path| path.starts_with(root)).collect();
+    above.reverse();
+    for directory in above {
+        let file = directory.join("cgroup.subtree_control");
+        if !has(&file)? {
+            fs::write(&file, format!("+{controller}"))
+                .doing(|| format!("enable the controller {controller} in {}", directory.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes one limit of the container.
+///
+/// # Errors
+/// Names the file and the value.
+pub fn write(member: &Membership, file: &str, value: impl std::fmt::Display) -> Result<()> {
+    let path = member.directory.join(file);
+    fs::write(&path, value.to_string()).doing(|| format!("write {value} to {}", path.display()))
+}
+
+/// Thaws what a freezer may hold in the cgroups that were made for the container.
+pub fn thaw_all(placement: &Placement) {
+    placement.made.iter().for_each(|directory| thaw(directory));
+}
+
+/// Ends all processes in the cgroups that were made for the container, and removes these cgroups.
+///
+/// # Errors
+/// A cgroup doesn't become empty.
+pub fn remove(placement: &Placement) -> Result<()> {
+    let mut removed = HashSet::new();
+    for directory in placement.made.iter().rev() {
+        // A parent that was made on the way, and that others use by now, is theirs.
+        let is_parent = removed.contains(directory);
+        removed.extend(directory.parent().map(Path::to_owned));
+        if is_parent {
+            let _ = fs::remove_dir(directory);
+        } else {
+            remove_tree(directory).doing(|| format!("remove the cgroup {}", directory.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_tree(directory: &Path) -> Result<()> {
+    if !directory.exists() {
+        return Ok(());
+    }
+    kill_all(directory)?;
+    for child in children(directory) {
+        remove_tree(&child)?;
+    }
+    let deadline = Instant::now() + EMPTYING;
+    loop {
+        match fs::remove_dir(directory) {
+            // A process that was killed leaves its cgroup only after its exit can be seen.
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(1));
+                kill_all(directory)?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            done => return done.doing(|| "remove its directory".into()),
+        }
+    }
+}
+
+/// Kills what is in the cgroup and below it, and waits until that has exited.
+fn kill_all(directory: &Path) -> Result<()> {
+    thaw(directory);
+    for child in children(directory) {
+        kill_all(&child)?;
+    }
+    let file = directory.join("cgroup.procs");
+    let Ok(text) = fs::read_to_string(&file) else { return Ok(()) };
+    for pid in text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid != 0) {
+        // One that can't be opened has exited.
+        if let Ok(fd) = pidfd_open(Pid::from_raw(pid)) {
+            crate::kill::send(&fd, libc::SIGKILL)
+                .or_else(|errno| if errno == nix::errno::Errno::ESRCH { Ok(()) } else { Err(errno) })
+                .doing(|| format!("kill the process {pid}"))?;
+            crate::kill::await_exit(&fd, EMPTYING).doing(|| format!("wait for the end of the process {pid}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// A frozen process of v1 doesn't die before it is thawed.
+fn thaw(directory: &Path) {
+    for (file, value) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
+        let path = directory.join(file);
+        if path.exists() {
+            let _ = fs::write(path, value);
+        }
+    }
+}
+
+fn children(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|typ| typ.is_dir())).map(|entry| entry.path()).collect()
+}
+
+/// All hierarchies that are mounted and can be reached, found at run time: any of v1, v2 or both.
+///
+/// # Errors
+/// /proc can't be read.
+pub fn hierarchies() -> Result<Vec<Hierarchy>> {
+    let mountinfo = fs::read_to_string("/proc/self/mountinfo").doing(|| "read /proc/self/mountinfo".into())?;
+    let memberships = fs::read_to_string("/proc/self/cgroup").doing(|| "read /proc/self/cgroup".into())?;
+    Ok(parse(&mountinfo, &memberships, |path| fs::metadata(path).ok().map(|facts| facts.dev())))
+}
+
+/// `device` tells which file system is seen at a path, for a later mount may cover an earlier one.
+fn parse(mountinfo: &str, memberships: &str, device: impl Fn(&Path) -> Option<libc::dev_t>) -> Vec<Hierarchy> {
+    let mounts: Vec<Mount> = mountinfo.lines().rev().filter_map(Mount::parse).collect();
+    let seen = |mount: &&Mount| device(&mount.mountpoint) == Some(mount.device);
+    let mut found = Vec::new();
+    for line in memberships.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(names), Some(own)) = (fields.next(), fields.next()) else { continue };
+        let names: Vec<String> = names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        if let Some(mount) = mounts.iter().filter(|mount| mount.is(&names)).find(seen) {
+            // A mount may show a part of the hierarchy only; from its root on is what its paths mean.
+            let own = Path::new(own).strip_prefix(&mount.root).unwrap_or(Path::new("")).to_owned();
+            found.push(Hierarchy { mountpoint: mount.mountpoint.clone(), names, own });
+        }
+    }
+    found
+}
+
+/// A line of /proc/self/mountinfo about a cgroup hierarchy.
+struct Mount {
+    device: libc::dev_t,
+    root: PathBuf,
+    mountpoint: PathBuf,
+    unified: bool,
+    options: String,
+}
+
+impl Mount {
+    fn parse(line: &str) -> Option<Self> {
+        let (mount, file_system) = line.split_once(" - ")?;
+        let mut mount = mount.split(' ').skip(2);
+        let (major, minor) = mount.next()?.split_once(':')?;
+        let (root, mountpoint) = (mount.next()?, mount.next()?);
+        let mut file_system = file_system.split(' ');
+        let typ = file_system.next()?;
+        let options = file_system.nth(1)?.to_owned();
+        matches!(typ, "cgroup" | "cgroup2").then_some(Mount {
+            device: libc::makedev(major.parse().ok()?, minor.parse().ok()?),
+            root: unescape(root),
+            mountpoint: unescape(mountpoint),
+            unified: typ == "cgroup2",
+            options,
+        })
+    }
+
+    fn is(&self, names: &[String]) -> bool {
+        let has = |name: &String| self.options.split(',').any(|option| option == name);
+        self.unified == names.is_empty() && names.iter().all(has)
+    }
+}
+
+/// Blanks and such stand in /proc/self/mountinfo as a backslash and three octal digits.
+fn unescape(text: &str) -> PathBuf {
+    let mut parts = text.split('\\');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match code {
+            Some(code) => {
+                plain.push(char::from(code));
+                plain.push_str(&part[3..]);
+            }
+            None => {
+                plain.push('\\');
+                plain.push_str(part);
+            }
+        }
+    }
+    PathBuf::from(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HYBRID: &str = "\
+31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
+32 31 0:30 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
+35 31 0:32 /outer /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd
+41 31 0:38 / /sys/fs/cgroup/uni\\040fied rw - cgroup2 cgroup2 rw
+";
+    const OWN: &str = "3:cpu,cpuacct:/\n2:memory:/outer/in\n1:name=systemd:/\n4:pids:/x\n0::/leaf\n";
+
+    fn devices(path: &Path) -> Option<libc::dev_t> {
+        let mount = HYBRID.lines().filter_map(Mount::parse).find(|mount| mount.mountpoint == path)?;
+        Some(mount.device)
+    }
+
+    #[test]
+    fn hierarchies_are_found_in_a_hybrid_layout() {
+        let found = parse(HYBRID, OWN, devices);
+        assert_eq!(found.len(), 4, "pids is not mounted");
+        assert_eq!(found[1].directory(None, "c1"), Path::new("/sys/fs/cgroup/memory/in/c1"));
+        assert_eq!(found[1].directory(Some(Path::new("/a/b")), "c1"), Path::new("/sys/fs/cgroup/memory/a/b"));
+        assert_eq!(found[3].directory(Some(Path::new("rel")), "c1"), Path::new("/sys/fs/cgroup/uni fied/rel"));
+    }
+
+    #[test]
+    fn a_covered_mount_is_not_used() {
+        let found = parse(HYBRID, OWN, |path| if path.ends_with("memory") { Some(1) } else { devices(path) });
+        assert!(found.iter().all(|hierarchy| hierarchy.names != ["memory"]));
+    }
+}

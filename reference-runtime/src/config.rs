@@ -1,0 +1,226 @@
+//! Reads config.json and refuses, before anything is made, what this runtime can't apply.
+
+use crate::error::{Doing, Error, Result, warn};
+use crate::{
+    capabilities, cgroups, devices, hooks, masked_paths, mounts, namespaces, process, readonly_paths, rlimits, root,
+    version,
+};
+use oci_spec::runtime::Spec;
+use serde_json::Value;
+use std::path::Path;
+
+/// Properties that this runtime knows and can't apply: a JSON Pointer in which `*` stands for each entry.
+const UNSUPPORTED: &[&str] = &[
+    "/process/apparmorProfile",
+    "/process/ioPriority",
+    "/process/scheduler",
+    "/process/selinuxLabel",
+    "/linux/intelRdt",
+    "/linux/memoryPolicy",
+    "/linux/mountLabel",
+    "/linux/netDevices",
+    "/linux/personality",
+    "/linux/seccomp",
+    "/linux/resources/blockIO",
+    "/linux/resources/cpu/burst",
+    "/linux/resources/cpu/idle",
+    "/linux/resources/cpu/realtimePeriod",
+    "/linux/resources/cpu/realtimeRuntime",
+    "/linux/resources/hugepageLimits",
+    "/linux/resources/memory/disableOOMKiller",
+    "/linux/resources/memory/kernel",
+    "/linux/resources/memory/kernelTCP",
+    "/linux/resources/memory/swappiness",
+    "/linux/resources/memory/useHierarchy",
+    "/linux/resources/network",
+    "/linux/resources/rdma",
+    "/linux/resources/unified",
+    "/mounts/*/gidMappings",
+    "/mounts/*/uidMappings",
+    "/solaris",
+    "/vm",
+    "/windows",
+    "/zos",
+];
+
+/// Properties that their object has to hold.
+const REQUIRED: &[(&str, &[&str])] = &[
+    ("", &["ociVersion", "root"]),                     // [version.present] [root.required]
+    ("/root", &["path"]),                              // [root.path-required]
+    ("/mounts/*", &["destination"]),                   // [mounts.destination-required]
+    ("/process", &["cwd"]),                            // [process.cwd-required]
+    ("/process/consoleSize", &["height", "width"]),    // [process.console-height-required]
+    ("/process/rlimits/*", &["type", "soft", "hard"]), // [rlimits.soft-required]
+    ("/process/user", &["uid", "gid"]),                // [user.uid-required]
+    ("/linux/devices/*", &["path", "type"]),           // [devices.path-required]
+    ("/linux/gidMappings/*", &["containerID", "hostID", "size"]), // [namespaces.mapping-size-required]
+    ("/linux/namespaces/*", &["type"]),                // [namespaces.type-required]
+    ("/linux/resources/devices/*", &["allow"]),        // [devices.rule-allow-required]
+    ("/linux/uidMappings/*", &["containerID", "hostID", "size"]), // [namespaces.mapping-size-required]
+];
+
+/// Reads the config of the bundle in the directory `bundle`.
+///
+/// # Errors
+/// It can't be read, is malformed, or asks for what can't be applied.
+pub fn load(bundle: &Path) -> Result<Spec> {
+    let path = bundle.join("config.json");
+    let bytes = std::fs::read(&path).doing(|| format!("read {}", path.display()))?;
+    parse(&bytes).doing(|| format!("{}", path.display()))
+}
+
+/// Reads a config and checks it, chapter by chapter.
+///
+/// # Errors
+/// As for [`load`].
+pub fn parse(bytes: &[u8]) -> Result<Spec> {
+    let mut value: Value = serde_json::from_slice(bytes).doing(|| "parse".into())?;
+    refuse_missing(&value)?;
+    // The version comes first: the rest may mean something else in a version that we don't know.
+    if let Some(text) = value["ociVersion"].as_str() {
+        version::check(text)?;
+    }
+    refuse_unsupported(&value)?;
+    normalise(&mut value);
+    capabilities::drop_unknown(&mut value).iter().for_each(warn);
+    let spec: Spec = serde_json::from_value(value).doing(|| "parse".into())?;
+    check(&spec)?;
+    Ok(spec)
+}
+
+/// Says what a config leaves out where the parser would take it for something else.
+fn normalise(config: &mut Value) {
+    if config["process"].is_object() && config["process"].get("user").is_none() {
+        config["process"]["user"] = serde_json::json!({ "uid": 0, "gid": 0 });
+    }
+    // A limit of tasks that isn't given is none, and not 0.
+    let resources = config.pointer_mut("/linux/resources").and_then(Value::as_object_mut);
+    if let Some(resources) = resources
+        && resources.get("pids").is_some_and(|pids| pids["limit"].is_null())
+    {
+        resources.remove("pids");
+    }
+}
+
+// [errors.invalid-value] [errors.unsupported-value] [create.early-validation]
+fn check(spec: &Spec) -> Result<()> {
+    root::check(spec)?;
+    mounts::check(spec)?;
+    if let Some(process) = spec.process() {
+        process::check(process)?;
+        rlimits::check(process)?;
+    }
+    hooks::check(spec)?;
+    namespaces::check(spec)?;
+    devices::check(spec)?;
+    masked_paths::check(spec)?;
+    readonly_paths::check(spec)?;
+    cgroups::check(spec)
+}
+
+// [errors.unsupported-value] [create.unappliable-property-error]
+fn refuse_unsupported(config: &Value) -> Result<()> {
+    let found = |pointer: &&&str| each(config, pointer).iter().any(|value| !is_unset(value));
+    match UNSUPPORTED.iter().find(found) {
+        Some(pointer) => Err(Error::new(format!("{} is not supported", name(pointer)))),
+        None => Ok(()),
+    }
+}
+
+// [errors.invalid-value]
+fn refuse_missing(config: &Value) -> Result<()> {
+    for (pointer, names) in REQUIRED {
+        for object in each(config, pointer) {
+            let absent = names.iter().find(|name| object.get(name).is_none_or(Value::is_null));
+            if let (false, Some(absent)) = (object.is_null(), absent) {
+                return Err(Error::new(format!("{} is required", name(&format!("{pointer}/{absent}")))));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A property that is there and yet asks for nothing.
+fn is_unset(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(entries) => entries.is_empty(),
+        _ => false,
+    }
+}
+
+/// All values at `pointer`, in which `*` stands for each entry of an array.
+fn each<'a>(value: &'a Value, pointer: &str) -> Vec<&'a Value> {
+    match pointer.split_once("/*") {
+        None => value.pointer(pointer).into_iter().collect(),
+        Some((list, rest)) => {
+            let entries = value.pointer(list).and_then(Value::as_array);
+            entries.into_iter().flatten().flat_map(|entry| each(entry, rest)).collect()
+        }
+    }
+}
+
+/// `linux.devices[].path` for `/linux/devices/*/path`.
+fn name(pointer: &str) -> String {
+    pointer[1..].replace("/*", "[]").replace('/', ".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use serde_json::{Value, json};
+
+    fn with(pointer: &str, value: Value) -> Result<(), String> {
+        let mut config = json!({
+            "ociVersion": "1.0.2", "root": { "path": "rootfs" },
+            "process": { "args": ["/x"], "cwd": "/" },
+            "linux": { "resources": { "memory": {}, "cpu": {} } },
+        });
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        config.pointer_mut(parent).unwrap()[name] = value;
+        parse(config.to_string().as_bytes()).map(drop).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn unknown_properties_are_ignored() {
+        with("/linux/futureProperty", json!({ "a": 1 })).unwrap();
+        with("/futureProperty", json!([1])).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_applied_is_refused_by_name() {
+        let error = with("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ALLOW" })).unwrap_err();
+        assert_eq!(error, "linux.seccomp is not supported");
+        with("/mounts", json!([{ "destination": "/x", "uidMappings": [{}] }])).unwrap_err();
+        with("/linux/resources/memory/swappiness", json!(0)).unwrap_err();
+    }
+
+    #[test]
+    fn unset_values_of_unsupported_properties_are_accepted() {
+        with("/process/apparmorProfile", json!("")).unwrap();
+        with("/linux/seccomp", Value::Null).unwrap();
+    }
+
+    #[test]
+    fn missing_required_properties_are_refused_by_name() {
+        let error = with("/process/rlimits", json!([{ "type": "RLIMIT_CORE", "hard": 0 }])).unwrap_err();
+        assert_eq!(error, "process.rlimits[].soft is required");
+        with("/root", json!({})).unwrap_err();
+    }
+
+    #[test]
+    fn invalid_values_are_refused() {
+        with("/process/rlimits", json!([{ "type": "RLIMIT_BAD", "soft": 0, "hard": 0 }])).unwrap_err();
+        with("/linux/namespaces", json!([{ "type": "pid" }, { "type": "pid" }])).unwrap_err();
+        with("/process/cwd", json!("relative")).unwrap_err();
+        with("/hooks", json!({ "poststop": [{ "path": "relative" }] })).unwrap_err();
+        with("/hooks", json!({ "prestart": [{ "path": "/x", "timeout": 0 }] })).unwrap_err();
+        with("/linux/rootfsPropagation", json!("sideways")).unwrap_err();
+    }
+
+    #[test]
+    fn unknown_capabilities_are_accepted() {
+        with("/process/capabilities", json!({ "bounding": ["CAP_FUTURE", "CAP_CHOWN"] })).unwrap();
+    }
+}

@@ -1,0 +1,198 @@
+//! The operation that makes a container from a bundle, everything but the user's program.
+
+use crate::cgroups::{self, Membership};
+use crate::channel::{Channel, Message};
+use crate::config;
+use crate::container::{Container, ContainerId, Lock, Process, Record};
+use crate::error::{Doing, Error, Result};
+use crate::init::Init;
+use crate::state::Status;
+use crate::{hooks, namespaces, process, terminal};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, Pid, fork};
+use oci_spec::runtime::{Hooks, Spec};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What a creation is given.
+#[derive(Debug)]
+pub struct Request {
+    /// Where the runtime keeps its containers.
+    pub root: PathBuf,
+    /// The new container's id.
+    pub id: ContainerId,
+    /// The bundle's directory.
+    pub bundle: PathBuf,
+    /// Where to write the container process's id.
+    pub pid_file: Option<PathBuf>,
+    /// Who gets the terminal's master.
+    pub console_socket: Option<PathBuf>,
+}
+
+/// A failure, and whether a hook is to blame.
+enum Failure {
+    Hook(Error),
+    Other(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Other(error)
+    }
+}
+
+/// Creates a container.
+///
+/// # Errors
+/// It can't be made as described; then nothing of it remains.
+// [create.new-container] [create.unappliable-property-no-container]
+pub fn create(request: &Request) -> Result<Container> {
+    let bundle = fs::canonicalize(&request.bundle).doing(|| format!("find the bundle {}", request.bundle.display()))?;
+    let spec = config::load(&bundle)?;
+    let console = terminal::connect(&spec, request.console_socket.as_deref())?;
+    let record = Record::new(&spec, &bundle)?;
+    let (container, lock) = Container::claim(&request.root, &request.id)?;
+    let mut creation = Creation { request, spec, bundle, container, record, child: None, lock: Some(lock) };
+    match creation.make(console) {
+        Ok(()) => Ok(creation.container),
+        Err(failure) => Err(creation.undo(failure)),
+    }
+}
+
+/// A creation under way, with what has been made so far.
+struct Creation<'a> {
+    request: &'a Request,
+    spec: Spec,
+    bundle: PathBuf,
+    container: Container,
+    record: Record,
+    /// The first process, as long as it may live.
+    child: Option<Pid>,
+    /// The right to change the container, which its process must not inherit.
+    lock: Option<Lock>,
+}
+
+impl Creation<'_> {
+    fn make(&mut self, console: Option<std::os::unix::net::UnixStream>) -> Result<(), Failure> {
+        self.save()?;
+        let namespaces = namespaces::open_paths(&self.spec)?;
+        let cgroups = cgroups::make(&self.spec, &self.request.id.to_string(), &mut self.record.cgroups)?;
+        self.save()?;
+        let (start, started) = self.container.make_fifos()?;
+        let (channel, theirs) = Channel::pair()?;
+        // SAFETY: this process has one thread, so the child may do whatever the parent may.
+        match unsafe { fork() }.doing(|| "fork the first process".into())? {
+            ForkResult::Child => {
+                drop((channel, self.lock.take()));
+                let init = Init {
+                    spec: &self.spec,
+                    id: &self.request.id,
+                    bundle: &self.bundle,
+                    record: &self.record,
+                    channel: theirs,
+                    cgroups: &cgroups,
+                    namespaces: &namespaces,
+                    start,
+                    started,
+                    console,
+                };
+                init.bootstrap()
+            }
+            ForkResult::Parent { child } => {
+                drop((theirs, start, started, console));
+                self.child = Some(child);
+                self.accompany(child, &channel, &cgroups)
+            }
+        }
+    }
+
+    /// The creating process's part in the making of the container process.
+    fn accompany(&mut self, child: Pid, channel: &Channel, cgroups: &[Membership]) -> Result<(), Failure> {
+        cgroups::join(cgroups, child)?;
+        channel.send(&Message::Placed)?;
+        loop {
+            match channel.receive()? {
+                Message::NeedsMappings => {
+                    namespaces::write_mappings(&self.spec, child)?;
+                    channel.send(&Message::Mapped)?;
+                }
+                Message::Forked(pid) => self.adopt(child, pid)?,
+                Message::Made(made) => self.record.made.push(made),
+                Message::Mounted(path) => self.record.mounts.push(path),
+                Message::Ready => {
+                    cgroups::restrict_devices(&self.spec, cgroups)?;
+                    self.save()?;
+                    self.run_hooks()?;
+                    channel.send(&Message::HooksRun)?;
+                }
+                Message::Created => return self.finish(cgroups).map_err(Failure::Other),
+                Message::HookFailed(text) => return Err(Failure::Hook(Error::new(text))),
+                Message::Failed(text) => return Err(Failure::Other(Error::new(text))),
+                other => return Err(Failure::Other(Error::new(format!("the container process said {other:?}")))),
+            }
+        }
+    }
+
+    fn adopt(&mut self, child: Pid, pid: i32) -> Result<()> {
+        self.record.process = Some(Process::of(Pid::from_raw(pid))?);
+        waitpid(child, None).doing(|| "wait for the first process".into())?;
+        self.child = None;
+        if let Some(process) = self.spec.process() {
+            process::set_oom_score(process, pid)?;
+        }
+        self.save()
+    }
+
+    // [hooks.prestart-before-create-runtime] [hooks.create-runtime-during-create] [hooks.state-status-during-create]
+    fn run_hooks(&mut self) -> Result<(), Failure> {
+        let id = &self.request.id;
+        let state = self.record.state(id, Status::Creating);
+        let prestart = hooks::of(&self.spec, Hooks::prestart);
+        hooks::run("prestart", prestart, &state).map_err(Failure::Hook)?;
+        hooks::run("createRuntime", hooks::of(&self.spec, Hooks::create_runtime), &state).map_err(Failure::Hook)
+    }
+
+    fn finish(&mut self, cgroups: &[Membership]) -> Result<()> {
+        cgroups::restrict_tasks(&self.spec, cgroups)?;
+        let pid = self.record.process.map_or(0, |process| process.pid);
+        if let Some(path) = &self.request.pid_file {
+            write_whole(path, &pid.to_string())?;
+        }
+        self.record.created = true;
+        self.save()
+    }
+
+    /// Takes everything back. // [errors.environment-unchanged]
+    fn undo(&mut self, failure: Failure) -> Error {
+        let process = self.record.process.map(|process| Pid::from_raw(process.pid));
+        for pid in [self.child, process].into_iter().flatten() {
+            let _ = kill(pid, Signal::SIGKILL);
+            let _ = waitpid(pid, None);
+        }
+        let record = &self.record;
+        if let Err(error) = self.container.destroy(record) {
+            crate::error::warn(format!("undo the creation: {error}"));
+        }
+        match failure {
+            // [hooks.create-runtime-failure-runs-poststop] [hooks.create-container-failure-runs-poststop]
+            Failure::Hook(error) => {
+                hooks::run_all("poststop", &record.poststop, &record.state(&self.request.id, Status::Stopped));
+                error
+            }
+            Failure::Other(error) => error,
+        }
+    }
+
+    fn save(&self) -> Result<()> {
+        self.container.save(&self.record)
+    }
+}
+
+/// Writes a file that its readers see as a whole. // [command-line.pid-file]
+fn write_whole(path: &Path, text: &str) -> Result<()> {
+    let name = path.file_name().ok_or_else(|| Error::new(format!("{} names no file", path.display())))?;
+    let new = path.with_file_name(format!(".{}.new", name.display()));
+    let write = || fs::write(&new, text).and_then(|()| fs::rename(&new, path));
+    write().doing(|| format!("write {}", path.display()))
+}

@@ -1,0 +1,35 @@
+//! The operation that removes a stopped container and what was made for it.
+
+use crate::container::{Container, Process};
+use crate::error::{Error, Result};
+use crate::hooks;
+use crate::state::{self, Status};
+
+/// Deletes a container; `force` ends it first, whatever it is doing.
+///
+/// # Errors
+/// It isn't stopped; then nothing changes.
+// [delete.creating-error] [delete.created-error] [delete.running-error] [delete.running-no-effect]
+pub fn delete(container: &Container, force: bool) -> Result<()> {
+    let (record, status) = container.status()?;
+    match status {
+        Status::Stopped => {}
+        // [command-line.delete-force]
+        Status::Creating if force => record.creator.end()?,
+        Status::Created | Status::Running if force => {
+            crate::cgroups::thaw_all(&record.cgroups);
+            record.process.map_or(Ok(()), Process::end)?;
+        }
+        _ => return Err(Error::new(format!("it is {}, not stopped", state::name(status)))),
+    }
+    let _lock = container.lock()?;
+    // Read again under the lock: another operation may have been quicker.
+    let (record, status) = container.status()?;
+    if status != Status::Stopped {
+        return Err(Error::new(format!("it is {}, not stopped", state::name(status))));
+    }
+    container.destroy(&record)?;
+    // [hooks.poststop-after-destruction] [hooks.poststop-before-delete-returns] [hooks.state-status-poststop]
+    hooks::run_all("poststop", &record.poststop, &record.state(container.id(), Status::Stopped));
+    Ok(())
+}

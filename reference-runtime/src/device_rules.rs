@@ -1,0 +1,257 @@
+//! The list of device accesses that the container's cgroup allows: written to the devices controller of cgroup v1, or
+//! loaded as an eBPF program on v2.
+
+use crate::cgroups::{Membership, write};
+use crate::device_program;
+use crate::error::{Doing, Error, Result};
+use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType as Type, Spec};
+use std::fmt;
+use std::fs::File;
+
+/// One rule about one kind of device, ready for either version of cgroups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// Whether the accesses are allowed.
+    pub allow: bool,
+    /// Whether the rule is about block devices, and not about character devices.
+    pub block: bool,
+    /// The major number, or any.
+    pub major: Option<u32>,
+    /// The minor number, or any.
+    pub minor: Option<u32>,
+    /// Which accesses: the sum of `MAKE`, `READ` and `WRITE`.
+    pub access: u8,
+}
+
+/// Making a node, as in BPF_DEVCG_ACC_MKNOD.
+pub const MAKE: u8 = 1;
+/// Opening for reading.
+pub const READ: u8 = 2;
+/// Opening for writing.
+pub const WRITE: u8 = 4;
+const ALL: u8 = MAKE | READ | WRITE;
+
+/// The character devices that every container can use: the default ones, its terminals and /dev/ptmx.
+const DEFAULTS: [(u32, Option<u32>); 9] = [
+    (1, Some(3)),
+    (1, Some(5)),
+    (1, Some(7)),
+    (1, Some(8)),
+    (1, Some(9)),
+    (5, Some(0)),
+    (5, Some(1)),
+    (5, Some(2)),
+    (136, None),
+];
+
+/// Refuses rules that can't be read.
+///
+/// # Errors
+/// Names the rule's number.
+pub fn check(spec: &Spec) -> Result<()> {
+    let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
+    read(resources.and_then(|resources| resources.devices().as_deref()).unwrap_or_default()).map(drop)
+}
+
+/// Puts the rules in force for the container's cgroup.
+///
+/// # Errors
+/// They can't be expressed or loaded here.
+// [devices.rules-in-order]
+pub fn apply(rules: &[LinuxDeviceCgroup], memberships: &[Membership]) -> Result<()> {
+    let rules = read(rules)?;
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let rules = with_defaults(&rules);
+    let what = || "restrict the devices".to_owned();
+    let v1 = memberships.iter().find(|member| member.hierarchy.names.iter().any(|name| name == "devices"));
+    match v1.or_else(|| memberships.iter().find(|member| member.hierarchy.is_unified())) {
+        Some(member) if member.hierarchy.is_unified() => {
+            let cgroup = File::open(&member.directory).doing(what)?;
+            device_program::attach(&rules, &cgroup).doing(what)
+        }
+        Some(member) => List::of(&rules).doing(what)?.write(member).doing(what),
+        None => Err(Error::new("no cgroup hierarchy that could is mounted")).doing(what),
+    }
+}
+
+/// Takes every rule apart into rules about one kind of device each.
+fn read(rules: &[LinuxDeviceCgroup]) -> Result<Vec<Rule>> {
+    let mut read = Vec::new();
+    for (index, rule) in rules.iter().enumerate() {
+        let parts = read_one(rule).doing(|| format!("linux.resources.devices[{index}]"))?;
+        read.extend(parts);
+    }
+    Ok(read)
+}
+
+// [devices.rule-type] [devices.rule-major] [devices.rule-minor] [devices.rule-access]
+fn read_one(rule: &LinuxDeviceCgroup) -> Result<Vec<Rule>> {
+    let kinds: &[bool] = match rule.typ() {
+        None | Some(Type::A) => &[false, true],
+        Some(Type::C | Type::U) => &[false],
+        Some(Type::B) => &[true],
+        Some(Type::P) => return Err(Error::new("p is no type of a rule")),
+    };
+    // A negative number is commonly written for any.
+    let number = |number: Option<i64>| {
+        number.filter(|number| *number >= 0).map(u32::try_from).transpose().doing(|| "read its numbers".into())
+    };
+    let (allow, major, minor) = (rule.allow(), number(rule.major())?, number(rule.minor())?);
+    let access = read_access(rule.access().as_deref())?;
+    Ok(kinds.iter().map(|block| Rule { allow, block: *block, major, minor, access }).collect())
+}
+
+fn read_access(letters: Option<&str>) -> Result<u8> {
+    letters.filter(|letters| !letters.is_empty()).unwrap_or("rwm").chars().try_fold(0, |access, letter| match letter {
+        'r' => Ok(access | READ),
+        'w' => Ok(access | WRITE),
+        'm' => Ok(access | MAKE),
+        _ => Err(Error::new(format!("{letter} is no access"))),
+    })
+}
+
+/// A rule that denies everything is meant to make room for others, and not to take the default devices away, which the
+/// container has to have: they are allowed again right after the last of that kind.
+fn with_defaults(rules: &[Rule]) -> Vec<Rule> {
+    let general = |rule: &Rule| !rule.allow && rule.major.is_none() && rule.minor.is_none();
+    let Some(last) = rules.iter().rposition(general) else { return rules.to_vec() };
+    let defaults =
+        DEFAULTS.map(|(major, minor)| Rule { allow: true, block: false, major: Some(major), minor, access: ALL });
+    [&rules[..=last], &defaults, &rules[last + 1..]].concat()
+}
+
+impl Rule {
+    /// Whether every access that `other` is about is one that this rule is about too, letters aside.
+    fn covers(&self, other: &Rule) -> bool {
+        self.block == other.block
+            && (self.major.is_none() || self.major == other.major)
+            && (self.minor.is_none() || self.minor == other.minor)
+    }
+
+    fn overlaps(&self, other: &Rule) -> bool {
+        let meet = |one: Option<u32>, other: Option<u32>| one.is_none() || other.is_none() || one == other;
+        self.block == other.block && meet(self.major, other.major) && meet(self.minor, other.minor)
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = |number: Option<u32>| number.map_or("*".into(), |number| number.to_string());
+        let letters = [(READ, "r"), (WRITE, "w"), (MAKE, "m")];
+        let access: String =
+            letters.iter().filter(|(bit, _)| self.access & bit != 0).map(|(_, letter)| *letter).collect();
+        let kind = if self.block { 'b' } else { 'c' };
+        write!(out, "{kind} {}:{} {access}", number(self.major), number(self.minor))
+    }
+}
+
+/// What the devices controller of v1 can express: all or nothing, and exceptions from it, whose order means nothing.
+#[derive(Debug, PartialEq)]
+struct List {
+    /// What holds without an exception; none if no rule spoke of all devices, and the parent's list goes on to hold.
+    all: Option<bool>,
+    /// The accesses for which the opposite holds.
+    exceptions: Vec<Rule>,
+}
+
+impl List {
+    /// The list that means what the rules mean in their order.
+    ///
+    /// A rule takes out what earlier exceptions say about its devices. Where one of these says more, the list would
+    /// need an exception from an exception, which the controller doesn't have.
+    fn of(rules: &[Rule]) -> Result<Self> {
+        let mut list = List { all: None, exceptions: Vec::new() };
+        let mut rules = rules.iter().peekable();
+        while let Some(rule) = rules.next() {
+            let is_all = |rule: &Rule| rule.major.is_none() && rule.minor.is_none() && rule.access == ALL;
+            let pair =
+                rules.peek().is_some_and(|next| is_all(next) && next.allow == rule.allow && next.block != rule.block);
+            if is_all(rule) && pair {
+                rules.next();
+                list = List { all: Some(rule.allow), exceptions: Vec::new() };
+            } else {
+                list.add(*rule)?;
+            }
+        }
+        Ok(list)
+    }
+
+    fn add(&mut self, rule: Rule) -> Result<()> {
+        // Without a rule about all devices what isn't denied is allowed, as far as the parent allows it.
+        let all = self.all.unwrap_or(true);
+        for exception in &mut self.exceptions {
+            if rule.covers(exception) {
+                exception.access &= !rule.access;
+            } else if rule.allow == all && rule.overlaps(exception) && exception.access & rule.access != 0 {
+                return Err(Error::new(format!("cgroup v1 can't express {rule} after {exception}")));
+            }
+        }
+        self.exceptions.retain(|exception| exception.access != 0);
+        if rule.allow != all {
+            self.exceptions.push(rule);
+        }
+        Ok(())
+    }
+
+    // [devices.rule-allows] [devices.rule-denies]
+    fn write(&self, member: &Membership) -> Result<()> {
+        match self.all {
+            Some(true) => write(member, "devices.allow", "a")?,
+            Some(false) => write(member, "devices.deny", "a")?,
+            None => {}
+        }
+        let file = if self.all.unwrap_or(true) { "devices.deny" } else { "devices.allow" };
+        self.exceptions.iter().try_for_each(|exception| write(member, file, exception))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(json: serde_json::Value) -> Vec<Rule> {
+        read(&serde_json::from_value::<Vec<LinuxDeviceCgroup>>(json).unwrap()).unwrap()
+    }
+
+    fn list(json: serde_json::Value) -> Result<Vec<String>> {
+        List::of(&rules(json)).map(|list| list.exceptions.iter().map(Rule::to_string).collect())
+    }
+
+    #[test]
+    fn a_general_denial_leaves_the_default_devices() {
+        let denied = with_defaults(&rules(serde_json::json!([{ "allow": false, "access": "rwm" }])));
+        assert_eq!(denied.len(), 2 + DEFAULTS.len());
+        assert_eq!(List::of(&denied).unwrap().all, Some(false));
+        let specific = serde_json::json!([{ "allow": false, "type": "c", "major": 1, "minor": 7, "access": "rwm" }]);
+        assert_eq!(with_defaults(&rules(specific)).len(), 1);
+    }
+
+    #[test]
+    fn later_rules_decide() {
+        let denied = serde_json::json!([
+            { "allow": false },
+            { "allow": true, "type": "c", "major": 10, "access": "rw" },
+            { "allow": true, "type": "c", "major": 1, "minor": 3, "access": "rw" },
+            { "allow": false, "type": "c", "major": 1, "access": "w" },
+        ]);
+        assert_eq!(list(denied).unwrap(), ["c 10:* rw", "c 1:3 r"]);
+    }
+
+    #[test]
+    fn an_exception_from_an_exception_is_refused() {
+        let hole = serde_json::json!([
+            { "allow": false },
+            { "allow": true, "type": "c", "major": 10, "access": "rw" },
+            { "allow": false, "type": "c", "major": 10, "minor": 229, "access": "w" },
+        ]);
+        list(hole).unwrap_err();
+    }
+
+    #[test]
+    fn unknown_letters_are_refused() {
+        read_access(Some("rx")).unwrap_err();
+        assert_eq!(read_access(None).unwrap(), ALL);
+    }
+}

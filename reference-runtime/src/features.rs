@@ -1,0 +1,35 @@
+//! What this runtime can do, as the features structure of the specification.
+
+use crate::{mount_options, version};
+use serde_json::{Value, json};
+
+/// The features structure.
+pub fn features() -> Value {
+    json!({
+        "ociVersionMin": version::OLDEST,
+        "ociVersionMax": version::NEWEST,
+        "hooks": ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
+        "mountOptions": mount_options::known(),
+        "linux": {
+            "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
+            "capabilities": capabilities(),
+            "cgroup": { "v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": false },
+            "seccomp": { "enabled": false },
+            "apparmor": { "enabled": false },
+            "selinux": { "enabled": false },
+            "intelRdt": { "enabled": false },
+            "mountExtensions": { "idmap": { "enabled": false } },
+            "netDevices": { "enabled": false },
+            "memoryPolicy": { "modes": [], "flags": [] },
+        },
+        "annotations": {
+            "org.opencontainers.runtime.ocf.version": env!("CARGO_PKG_VERSION"),
+        },
+    })
+}
+
+fn capabilities() -> Vec<String> {
+    let mut names: Vec<String> = caps::all().iter().map(ToString::to_string).collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,234 @@
+//! The container process, from its fork to the user's program.
+
+use crate::cgroups::Membership;
+use crate::channel::{Channel, Message};
+use crate::container::{ContainerId, Record};
+use crate::error::{Doing, Error, Result};
+use crate::mounts::Place;
+use crate::path_in_root::RootDirectory;
+use crate::process::Program;
+use crate::state::{State, Status};
+use crate::{
+    devices, hooks, hostname, masked_paths, mounts, namespaces, process, readonly_paths, root, sysctl, terminal,
+};
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Pid, getpid, setsid};
+use oci_spec::runtime::{Hooks, LinuxNamespaceType as Type, Spec};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+/// Everything that the container process is born with.
+#[derive(Debug)]
+pub struct Init<'a> {
+    /// The config.
+    pub spec: &'a Spec,
+    /// The container's id.
+    pub id: &'a ContainerId,
+    /// The bundle's absolute path.
+    pub bundle: &'a Path,
+    /// What is known of the container.
+    pub record: &'a Record,
+    /// The connection to the creating process.
+    pub channel: Channel,
+    /// The container's cgroups.
+    pub cgroups: &'a [Membership],
+    /// The namespaces to join.
+    pub namespaces: &'a [(Type, OwnedFd)],
+    /// On which the order to start will come.
+    pub start: File,
+    /// On which to say how starting goes.
+    pub started: File,
+    /// Who gets the terminal's master.
+    pub console: Option<UnixStream>,
+}
+
+/// What the container process answers to the order to start; the end of the FIFO then means that the program runs.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Answer {
+    /// The program is executed next.
+    Executing,
+    /// A startContainer hook failed, and this process ends.
+    HookFailed(String),
+    /// The program can't be executed; this process goes on to wait.
+    Failed(String),
+}
+
+/// A failure, and whether a hook is to blame.
+enum Failure {
+    Hook(Error),
+    Other(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Other(error)
+    }
+}
+
+impl Init<'_> {
+    /// The first process: it enters the namespaces and leaves the rest to a child, which alone is in the pid namespace.
+    pub fn bootstrap(self) -> ! {
+        match self.enter() {
+            Ok(Fork::Parent(pid)) => finish(self.channel.send(&Message::Forked(pid.as_raw())).is_err()),
+            Ok(Fork::Child) => self.main(),
+            Err(error) => self.fail(Failure::Other(error)),
+        }
+    }
+
+    fn enter(&self) -> Result<Fork> {
+        self.channel.expect(&Message::Placed)?;
+        // Nobody in a namespace that is joined may look into this process before it is the user's program.
+        nix::sys::prctl::set_dumpable(false).doing(|| "hide from other processes".into())?;
+        namespaces::enter(self.spec, self.namespaces, &self.channel)?;
+        fork_sibling().doing(|| "fork the container process".into())
+    }
+
+    fn main(self) -> ! {
+        match self.contain() {
+            Ok((program, state)) => self.wait_for_start(program, state),
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    /// Makes the environment, in the order of the lifecycle, as far as the create operation goes.
+    fn contain(&self) -> Result<(Option<Program>, State), Failure> {
+        setsid().doing(|| "begin a session".into())?;
+        hostname::apply(self.spec)?;
+        sysctl::apply(self.spec)?;
+
+        let own_mounts = namespaces::is_new(self.spec, Type::Mount);
+        let directory = root::directory(self.spec, self.bundle);
+        if own_mounts {
+            root::detach()?;
+        }
+        self.make_root_mount(&directory, own_mounts)?;
+        let root = RootDirectory::open(&directory, &self.channel)?;
+        let cgroup_namespace = namespaces::is_new(self.spec, Type::Cgroup);
+        let place =
+            Place { root: &root, bundle: self.bundle, shared: !own_mounts, cgroups: self.cgroups, cgroup_namespace };
+        // The modes of what is made are the config's, and not the caller's business.
+        let mask = umask(Mode::empty());
+        mounts::apply(self.spec, &place)?;
+        devices::apply(self.spec, &place)?;
+        let terminal = self.make_terminal(&place)?;
+        umask(mask);
+
+        // [hooks.create-runtime-before-pivot] [hooks.prestart-before-pivot]
+        self.channel.send(&Message::Ready)?;
+        self.channel.expect(&Message::HooksRun)?;
+        let state = self.record.state_inside(self.id, Status::Creating, getpid());
+        hooks::run("createContainer", hooks::of(self.spec, Hooks::create_container), &state).map_err(Failure::Hook)?;
+
+        masked_paths::apply(self.spec, &place)?;
+        readonly_paths::apply(self.spec, &place)?;
+        if own_mounts {
+            root::pivot(&directory)?
+        } else {
+            root::change(&directory)?
+        }
+        root::seal(self.spec, own_mounts)?;
+
+        terminal.as_ref().map_or(Ok(()), terminal::take)?;
+        let program = self.prepare_process()?;
+        Ok((program, State { status: Status::Created, ..state }))
+    }
+
+    fn make_root_mount(&self, directory: &Path, own_mounts: bool) -> Result<()> {
+        let readonly = self.spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false);
+        if own_mounts || readonly {
+            root::make_mount(self.spec, directory)?;
+        }
+        if readonly && !own_mounts {
+            self.channel.send(&Message::Mounted(directory.to_owned()))?;
+        }
+        Ok(())
+    }
+
+    fn make_terminal(&self, place: &Place) -> Result<Option<OwnedFd>> {
+        match (self.spec.process(), &self.console) {
+            (Some(process), Some(socket)) => terminal::make(process, place, socket).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn prepare_process(&self) -> Result<Option<Program>> {
+        let Some(process) = self.spec.process() else { return Ok(None) };
+        process::apply(process)?;
+        let program = Program::of(process)?;
+        // A hook may yet bring the program along.
+        if hooks::of(self.spec, Hooks::start_container).is_empty() {
+            program.look_for()?;
+        }
+        Ok(Some(program))
+    }
+
+    /// Tells the creating process what went wrong, and ends.
+    fn fail(&self, failure: Failure) -> ! {
+        let _ = self.channel.send(&match failure {
+            Failure::Hook(error) => Message::HookFailed(error.to_string()),
+            Failure::Other(error) => Message::Failed(error.to_string()),
+        });
+        finish(true)
+    }
+
+    /// The container is created; the rest is for the start operation. // [create.program-not-run]
+    fn wait_for_start(self, program: Option<Program>, state: State) -> ! {
+        let Init { spec, channel, mut start, mut started, .. } = self;
+        if channel.send(&Message::Created).is_err() {
+            finish(true);
+        }
+        drop(channel);
+        loop {
+            let mut order = [0];
+            if start.read_exact(&mut order).is_err() {
+                finish(true);
+            }
+            let hooks = hooks::of(spec, Hooks::start_container);
+            // [hooks.start-container-during-start] [hooks.start-container-before-program]
+            if let Err(error) = hooks::run("startContainer", hooks, &state) {
+                let _ = answer(&mut started, &Answer::HookFailed(error.to_string()));
+                finish(true);
+            }
+            let _ = answer(&mut started, &Answer::Executing);
+            let failure = match program.as_ref().map(Program::execute) {
+                Some(Err(error)) => error,
+                _ => Error::new("process is not set"),
+            };
+            let _ = answer(&mut started, &Answer::Failed(failure.to_string()));
+        }
+    }
+}
+
+fn answer(started: &mut File, answer: &Answer) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(answer)?;
+    line.push(b'\n');
+    started.write_all(&line)
+}
+
+enum Fork {
+    Parent(Pid),
+    Child,
+}
+
+/// fork(2), but the child becomes a child of the caller's parent: the creating process, and after its end whoever adopts
+/// its orphans. So no process of the runtime's has to stay.
+fn fork_sibling() -> nix::Result<Fork> {
+    let flags = libc::CLONE_PARENT | libc::SIGCHLD;
+    // SAFETY: without CLONE_VM and a stack of its own this is fork(2), and this process has one thread.
+    match Errno::result(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) })? {
+        0 => Ok(Fork::Child),
+        pid => Ok(Fork::Parent(Pid::from_raw(i32::try_from(pid).map_err(|_| Errno::ERANGE)?))),
+    }
+}
+
+/// Ends this process, a copy of the creating one, without what that one does at its own end.
+fn finish(failed: bool) -> ! {
+    // SAFETY: _exit(2) has no preconditions.
+    unsafe { libc::_exit(i32::from(failed)) }
+}

@@ -1,0 +1,47 @@
+//! The shortest honest Linux implementation of the OCI Runtime Specification 1.0.0 to 1.3.0.
+//!
+//! One file an operation: [`create`], [`start`], [`state`], [`kill`], [`delete`], [`run`], [`features`]; one file a
+//! chapter of the config beside them. [`init`] is the container process and reads as the lifecycle. Comments such as
+//! `[hooks.listed-order]` name the requirement that a line fulfils.
+
+#![cfg(target_os = "linux")]
+
+pub mod capabilities;
+mod cgroup_mount;
+pub mod cgroups;
+pub mod channel;
+pub mod config;
+pub mod container;
+mod copy_up;
+pub mod cpu;
+pub mod create;
+pub mod delete;
+pub mod destroy;
+mod device_program;
+pub mod device_rules;
+pub mod devices;
+pub mod error;
+pub mod features;
+pub mod hooks;
+pub mod hostname;
+pub mod init;
+pub mod kill;
+pub mod masked_paths;
+pub mod memory;
+pub mod mount_options;
+pub mod mounts;
+pub mod namespaces;
+pub mod own_program;
+pub mod path_in_root;
+pub mod pids;
+pub mod process;
+pub mod readonly_paths;
+pub mod rlimits;
+pub mod root;
+pub mod run;
+pub mod start;
+pub mod state;
+pub mod sysctl;
+pub mod terminal;
+pub mod user;
+pub mod version;

@@ -1,0 +1,149 @@
+//! The program that the container runs, and what it finds at its first instruction.
+
+use crate::error::{Doing, Error, Result};
+use crate::{capabilities, rlimits, user};
+use nix::errno::Errno;
+use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::unistd::{AccessFlags, access, chdir, execve};
+use oci_spec::runtime::Process;
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::path::Path;
+
+/// Where a program is looked for if the environment has no PATH.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Refuses a process that no program could be run for.
+///
+/// # Errors
+/// Names the property.
+pub fn check(process: &Process) -> Result<()> {
+    // [process.args-required]
+    if process.args().as_ref().is_none_or(Vec::is_empty) {
+        return Err(Error::new("process.args needs an entry"));
+    }
+    // [process.cwd-absolute]
+    if process.cwd().is_relative() {
+        return Err(Error::new(format!("process.cwd: {} is not absolute", process.cwd().display())));
+    }
+    if let Some(value) = process.oom_score_adj().filter(|value| !(-1000..=1000).contains(value)) {
+        return Err(Error::new(format!("process.oomScoreAdj: {value} is not from -1000 to 1000")));
+    }
+    Program::of(process).map(drop)
+}
+
+/// Sets the score by which the kernel chooses whom to kill. // [process.oom-score-adj-set] [process.oom-score-adj-unset]
+///
+/// # Errors
+/// The kernel refuses, for instance to lower it without CAP_SYS_RESOURCE.
+pub fn set_oom_score(process: &Process, pid: i32) -> Result<()> {
+    match process.oom_score_adj() {
+        Some(value) => std::fs::write(format!("/proc/{pid}/oom_score_adj"), value.to_string())
+            .doing(|| format!("set process.oomScoreAdj to {value}")),
+        None => Ok(()),
+    }
+}
+
+/// Makes the calling process what `process` says, all but its program and its terminal.
+///
+/// # Errors
+/// Names the property.
+// [create.process-properties-early]
+pub fn apply(process: &Process) -> Result<()> {
+    // [process.cwd-applied]
+    chdir(process.cwd()).doing(|| format!("enter process.cwd {}", process.cwd().display()))?;
+    rlimits::apply(process)?;
+    // The bounding set can be cut only with CAP_SETPCAP, the ids be set only with CAP_SETUID and CAP_SETGID; only then
+    // may the rest of the capabilities go.
+    capabilities::bound(process)?;
+    user::apply(process)?;
+    capabilities::apply(process)?;
+    // [process.no-new-privileges-true] [process.no-new-privileges-false]
+    if process.no_new_privileges() == Some(true) {
+        nix::sys::prctl::set_no_new_privs().doing(|| "set noNewPrivileges".into())?;
+    }
+    Ok(())
+}
+
+/// What execve(2) is to be given.
+#[derive(Debug)]
+pub struct Program {
+    candidates: Vec<CString>,
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+}
+
+impl Program {
+    /// The program that `process` describes.
+    ///
+    /// # Errors
+    /// A string has a null byte in it.
+    pub fn of(process: &Process) -> Result<Self> {
+        let strings = |list: Option<&[String]>| -> Result<Vec<CString>> {
+            let string = |text: &String| CString::new(text.as_str()).doing(|| format!("pass {text:?} on"));
+            list.unwrap_or_default().iter().map(string).collect()
+        };
+        let arguments = strings(process.args().as_deref())?; // [process.args-applied]
+        let environment = strings(process.env().as_deref())?; // [process.env-applied] [process.env-not-inherited]
+        let name = process.args().as_ref().and_then(|args| args.first()).map_or("", String::as_str);
+        let search = process.env().iter().flatten().find_map(|entry| entry.strip_prefix("PATH="));
+        let candidates = strings(Some(&candidates(name, search.unwrap_or(DEFAULT_PATH))))?;
+        Ok(Program { candidates, arguments, environment })
+    }
+
+    /// Looks for the program, so that create can already say that there is none. // [create.early-validation]
+    ///
+    /// # Errors
+    /// Nothing executable stands where it is looked for.
+    pub fn look_for(&self) -> Result<()> {
+        let is_program = |path: &CString| {
+            path.to_str().is_ok_and(|path| Path::new(path).is_file())
+                && access(path.as_c_str(), AccessFlags::X_OK).is_ok()
+        };
+        if self.candidates.iter().any(is_program) {
+            return Ok(());
+        }
+        Err(Error::new(format!("no executable file {:?} in the container", self.arguments[0])))
+    }
+
+    /// Executes it in place of the calling process. // [start.runs-program]
+    ///
+    /// # Errors
+    /// None of the files can be executed; the process is as before.
+    pub fn execute(&self) -> Result<Infallible> {
+        // SAFETY: no handler is set, only the default that Rust's start-up had replaced.
+        unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.doing(|| "reset SIGPIPE".into())?;
+        let mut last = Errno::ENOENT;
+        for candidate in &self.candidates {
+            let Err(errno) = execve(candidate, &self.arguments, &self.environment);
+            // As execvp(3): a file that isn't there or isn't allowed is passed over, any other trouble ends the search.
+            match errno {
+                Errno::ENOENT | Errno::ENOTDIR => {}
+                Errno::EACCES => last = errno,
+                other => return Err(other).doing(|| format!("execute {candidate:?}")),
+            }
+        }
+        Err(last).doing(|| format!("execute {:?}", self.arguments[0]))
+    }
+}
+
+// [process.args-path] [process.args-search]
+fn candidates(name: &str, search: &str) -> Vec<String> {
+    if name.contains('/') || name.is_empty() {
+        return vec![name.to_owned()];
+    }
+    let place =
+        |directory: &str| if directory.is_empty() { format!("./{name}") } else { format!("{directory}/{name}") };
+    search.split(':').map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::candidates;
+
+    #[test]
+    fn only_a_bare_name_is_searched_for() {
+        assert_eq!(candidates("bin/x", "/a:/b"), ["bin/x"]);
+        assert_eq!(candidates("x", "/a::/b"), ["/a/x", "./x", "/b/x"]);
+    }
+}

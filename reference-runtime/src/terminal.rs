@@ -1,0 +1,116 @@
+//! The pseudo-terminal of the container process, whose master goes to whoever listens on the console socket.
+
+use crate::error::{Doing, Error, Result};
+use crate::mounts::Place;
+use crate::path_in_root::{Kind, fd_path};
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open};
+use nix::libc;
+use nix::mount::MsFlags;
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use nix::sys::stat::Mode;
+use nix::unistd::{Gid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, fchownat};
+use oci_spec::runtime::{Process, Spec};
+use std::io::IoSlice;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+/// Whether the config asks for a terminal.
+pub fn wanted(spec: &Spec) -> bool {
+    spec.process().as_ref().and_then(Process::terminal).unwrap_or(false)
+}
+
+/// Connects to the console socket, if a terminal is asked for.
+///
+/// # Errors
+/// There is a socket without a terminal, or the other way round, or nobody listens.
+pub fn connect(spec: &Spec, socket: Option<&Path>) -> Result<Option<UnixStream>> {
+    match (wanted(spec), socket) {
+        (false, None) => Ok(None),
+        (true, Some(path)) => {
+            UnixStream::connect(path).map(Some).doing(|| format!("connect to the console socket {}", path.display()))
+        }
+        (true, None) => Err(Error::new("process.terminal needs the option --console-socket")),
+        (false, Some(_)) => Err(Error::new("--console-socket needs process.terminal")),
+    }
+}
+
+/// Makes the terminal in the container's devpts, shows it as /dev/console, and sends its master away.
+///
+/// # Errors
+/// Names the step.
+// [process.terminal-true] [command-line.console-socket]
+pub fn make(process: &Process, place: &Place, socket: &UnixStream) -> Result<OwnedFd> {
+    let pts = place.root.find(Path::new("/dev/pts/ptmx"), OFlag::O_PATH).doing(|| "find /dev/pts/ptmx".into())?;
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let master = open(&fd_path(&pts), flags, Mode::empty()).doing(|| "open /dev/pts/ptmx".into())?;
+    let terminal = peer(&master).doing(|| "open the terminal".into())?;
+    let user = process.user();
+    fchownat(
+        AT_FDCWD,
+        &fd_path(&terminal),
+        Some(Uid::from_raw(user.uid())),
+        Some(Gid::from_raw(user.gid())),
+        AtFlags::empty(),
+    )
+    .doing(|| "give the terminal to the user".into())?;
+    set_size(process, &master)?;
+    show_console(place, &master).doing(|| "mount the terminal on /dev/console".into())?;
+    let fds = [master.as_raw_fd()];
+    sendmsg::<()>(
+        socket.as_raw_fd(),
+        &[IoSlice::new(b"/dev/ptmx")],
+        &[ControlMessage::ScmRights(&fds)],
+        MsgFlags::empty(),
+        None,
+    )
+    .doing(|| "send the terminal's master".into())?;
+    Ok(terminal)
+}
+
+fn peer(master: &OwnedFd) -> nix::Result<OwnedFd> {
+    let unlocked: libc::c_int = 0;
+    // SAFETY: TIOCSPTLCK reads one int.
+    Errno::result(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &raw const unlocked) })?;
+    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+    // SAFETY: TIOCGPTPEER takes the flags of open(2) by value.
+    let fd = Errno::result(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, flags) })?;
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+// [process.console-height] [process.console-width]
+fn set_size(process: &Process, master: &OwnedFd) -> Result<()> {
+    let Some(size) = process.console_size() else { return Ok(()) };
+    let what = || format!("give the terminal {} rows and {} columns", size.height(), size.width());
+    let (ws_row, ws_col) = (u16::try_from(size.height()).doing(what)?, u16::try_from(size.width()).doing(what)?);
+    let size = libc::winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCSWINSZ reads one struct winsize.
+    Errno::result(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) }).map(drop).doing(what)
+}
+
+// [devices.default-console]
+fn show_console(place: &Place, master: &OwnedFd) -> Result<()> {
+    let mut number: libc::c_uint = 0;
+    // SAFETY: TIOCGPTN writes one unsigned int.
+    Errno::result(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN, &raw mut number) })
+        .doing(|| "ask for its number".into())?;
+    let terminal = place.find(Path::new(&format!("/dev/pts/{number}")))?;
+    let target = place.root.find_or_make(Path::new("/dev/console"), Kind::File)?;
+    place.mount(Some(&fd_path(&terminal)), &target, None, MsFlags::MS_BIND, "")
+}
+
+/// Makes the terminal the controlling one of this session, and the three standard streams.
+///
+/// # Errors
+/// Names the step.
+pub fn take(terminal: &OwnedFd) -> Result<()> {
+    // SAFETY: TIOCSCTTY takes a number: 0 steals the terminal from nobody.
+    Errno::result(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) })
+        .doing(|| "take control of the terminal".into())?;
+    dup2_stdin(terminal)
+        .and_then(|()| dup2_stdout(terminal))
+        .and_then(|()| dup2_stderr(terminal))
+        .doing(|| "make the terminal the standard streams".into())
+}
