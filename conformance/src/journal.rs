@@ -79,8 +79,8 @@ pub enum Event {
     },
     /// A witness came to `main`.
     Ran {
-        /// Its pid in its own pid namespace.
-        pid: i32,
+        /// Its pid in its own pid namespace; unreadable if a filter forbids to ask.
+        pid: Value,
     },
     /// A fact, or a piece of one.
     Fact {

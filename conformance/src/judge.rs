@@ -139,9 +139,7 @@ impl Decided {
 
     /// Why it is neither pass nor fail.
     pub fn reason(&self) -> Option<&Reason> {
-        self.standing
-            .as_ref()
-            .or_else(|| self.leading()?.reason.as_ref())
+        self.standing.as_ref().or_else(|| self.leading()?.reason.as_ref())
     }
 
     /// The cases that raised it, each once.
@@ -159,9 +157,7 @@ impl Decided {
 
     /// Whether the harness had trouble with any of its cases, even if another case was graver.
     pub fn has_error(&self) -> bool {
-        self.outcomes
-            .iter()
-            .any(|outcome| outcome.verdict == Verdict::Error)
+        self.outcomes.iter().any(|outcome| outcome.verdict == Verdict::Error)
     }
 }
 
@@ -176,12 +172,8 @@ pub fn judge(
     profile: &Profile,
 ) -> Vec<Decided> {
     let mut bench = Bench::new(header, evidence);
-    let in_force = specification
-        .requirements()
-        .filter(|it| it.applies(header.spec));
-    in_force
-        .map(|requirement| bench.decide(requirement, profile))
-        .collect()
+    let in_force = specification.requirements().filter(|it| it.applies(header.spec));
+    in_force.map(|requirement| bench.decide(requirement, profile)).collect()
 }
 
 /// All evidence of a run, laid out for judging.
@@ -199,18 +191,10 @@ impl<'a> Bench<'a> {
         let mut raised: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (evidence, expectations) in &sorted {
             for expectation in expectations {
-                raised
-                    .entry(&expectation.requirement)
-                    .or_default()
-                    .push((evidence, expectation));
+                raised.entry(&expectation.requirement).or_default().push((evidence, expectation));
             }
         }
-        let usable = || {
-            sorted
-                .iter()
-                .map(|(it, _)| it)
-                .filter(|it| it.trouble.is_none())
-        };
+        let usable = || sorted.iter().map(|(it, _)| it).filter(|it| it.trouble.is_none());
         let controls = usable().filter(|it| it.role == Role::Control);
         Self {
             header,
@@ -237,22 +221,15 @@ impl<'a> Bench<'a> {
 
     fn outcomes(&mut self, requirement: &Requirement) -> (Verdict, Option<Reason>, Vec<Outcome>) {
         let raised = self.raised.remove(&requirement.id).unwrap_or_default();
-        let outcomes: Vec<_> = raised
-            .into_iter()
-            .map(|(evidence, it)| self.outcome(requirement, evidence, it))
-            .collect();
+        let outcomes: Vec<_> =
+            raised.into_iter().map(|(evidence, it)| self.outcome(requirement, evidence, it)).collect();
         match outcomes.iter().map(|outcome| outcome.verdict).min() {
             Some(gravest) => (gravest, None, outcomes),
             None => (Verdict::Undecided, Some(Reason::NoCase), outcomes),
         }
     }
 
-    fn outcome(
-        &mut self,
-        requirement: &Requirement,
-        evidence: &Evidence,
-        expectation: &Expectation,
-    ) -> Outcome {
+    fn outcome(&mut self, requirement: &Requirement, evidence: &Evidence, expectation: &Expectation) -> Outcome {
         let judged = self.judged(requirement.level, evidence, expectation);
         let (verdict, reason) = match judged {
             Ok(verdict) => (verdict, None),
@@ -269,17 +246,9 @@ impl<'a> Bench<'a> {
         }
     }
 
-    fn judged(
-        &mut self,
-        level: Level,
-        evidence: &Evidence,
-        expectation: &Expectation,
-    ) -> Result<Verdict, Unknown> {
+    fn judged(&mut self, level: Level, evidence: &Evidence, expectation: &Expectation) -> Result<Verdict, Unknown> {
         if let Some(trouble) = &evidence.trouble {
-            return Err(Unknown {
-                verdict: Verdict::Error,
-                reason: Reason::Trouble(trouble.clone()),
-            });
+            return Err(Unknown { verdict: Verdict::Error, reason: Reason::Trouble(trouble.clone()) });
         }
         if !self.header.adapter.allows(expectation.vantage) {
             return Err(Unknown::undecidable(Reason::Vantage(expectation.vantage)));
@@ -321,12 +290,7 @@ fn standing(requirement: &Requirement, host: &HostFacts) -> Option<(Verdict, Rea
         return Some((Verdict::Undecided, Reason::NotChecked(why.clone())));
     }
     let is_met = |need: &&String| need.parse::<Need>().is_ok_and(|need| need.met(host));
-    let missing: Vec<_> = requirement
-        .needs
-        .iter()
-        .filter(|need| !is_met(need))
-        .cloned()
-        .collect();
+    let missing: Vec<_> = requirement.needs.iter().filter(|need| !is_met(need)).cloned().collect();
     (!missing.is_empty()).then(|| (Verdict::Undecidable, Reason::HostLacks(missing.join(", "))))
 }
 
@@ -344,10 +308,7 @@ mod tests {
     }
 
     fn decide(run: &Run, id: &str) -> Decided {
-        decide_all(run)
-            .into_iter()
-            .find(|it| it.id.as_str() == id)
-            .unwrap()
+        decide_all(run).into_iter().find(|it| it.id.as_str() == id).unwrap()
     }
 
     /// Evidence of a life that went well, where `/before/fact` is `fact`.
@@ -363,11 +324,7 @@ mod tests {
 
     /// That `/before/fact` is 1 is expected of a requirement.
     fn is_one(requirement: &str) -> Expectation {
-        expectation(
-            "start",
-            "/before/fact",
-            json!({"equals": 1, "requirement": requirement}),
-        )
+        expectation("start", "/before/fact", json!({"equals": 1, "requirement": requirement}))
     }
 
     fn reason(decided: &Decided) -> String {
@@ -378,37 +335,26 @@ mod tests {
     fn every_requirement_in_force_is_decided_in_the_specifications_order() {
         let decided = decide_all(&Run::new());
         let ids: Vec<_> = decided.iter().map(|it| it.id.as_str()).collect();
-        let expected = [
-            "must", "needs", "should", "may", "author", "draft", "hidden",
-        ];
+        let expected = ["must", "needs", "should", "may", "author", "draft", "hidden"];
         assert_eq!(ids, expected.map(|name| format!("test.{name}")));
     }
 
     #[test]
     fn what_no_case_raised_is_undecided() {
         let decided = decide(&Run::new(), "test.must");
-        assert_eq!(
-            (decided.verdict, reason(&decided).as_str()),
-            (Verdict::Undecided, "no case raised it")
-        );
+        assert_eq!((decided.verdict, reason(&decided).as_str()), (Verdict::Undecided, "no case raised it"));
     }
 
     #[test]
     fn a_fact_that_took_a_second_value_passes_or_fails() {
-        let run = vec![
-            (lived("a/b", json!(1)), vec![is_one("test.must")]),
-            (lived("a/c", json!(2)), vec![]),
-        ];
+        let run = vec![(lived("a/b", json!(1)), vec![is_one("test.must")]), (lived("a/c", json!(2)), vec![])];
         let decided = decide(&run, "test.must");
         assert_eq!((decided.verdict, decided.reason()), (Verdict::Pass, None));
         let run = vec![(lived("a/b", json!(2)), vec![is_one("test.must")])];
         let decided = decide(&run, "test.must");
         assert_eq!((decided.verdict, decided.reason()), (Verdict::Fail, None));
         let leading = decided.leading().unwrap();
-        assert_eq!(
-            (leading.expected.as_str(), leading.seen.as_str()),
-            ("/before/fact: 1", "2")
-        );
+        assert_eq!((leading.expected.as_str(), leading.seen.as_str()), ("/before/fact: 1", "2"));
     }
 
     #[test]
@@ -425,21 +371,11 @@ mod tests {
         let run_with = |role, trouble: Option<&str>| {
             let mut other = lived("a/other", json!(2));
             (other.role, other.trouble) = (role, trouble.map(str::to_owned));
-            decide(
-                &vec![
-                    (lived("a/b", json!(1)), vec![is_one("test.must")]),
-                    (other, vec![]),
-                ],
-                "test.must",
-            )
-            .verdict
+            decide(&vec![(lived("a/b", json!(1)), vec![is_one("test.must")]), (other, vec![])], "test.must").verdict
         };
         assert_eq!(run_with(Role::Base, None), Verdict::Pass);
         assert_eq!(run_with(Role::Control, None), Verdict::Pass);
-        assert_eq!(
-            run_with(Role::Control, Some("disk full")),
-            Verdict::Undecided
-        );
+        assert_eq!(run_with(Role::Control, Some("disk full")), Verdict::Undecided);
     }
 
     #[test]
@@ -453,15 +389,9 @@ mod tests {
 
     #[test]
     fn what_the_host_lacks_is_named_whatever_was_seen() {
-        let decided = decide(
-            &vec![(lived("a/b", json!(2)), vec![is_one("test.needs")])],
-            "test.needs",
-        );
+        let decided = decide(&vec![(lived("a/b", json!(2)), vec![is_one("test.needs")])], "test.needs");
         assert_eq!(decided.verdict, Verdict::Undecidable);
-        assert_eq!(
-            reason(&decided),
-            "the host lacks: lsm:selinux, controller:rdma"
-        );
+        assert_eq!(reason(&decided), "the host lacks: lsm:selinux, controller:rdma");
     }
 
     #[test]
@@ -469,10 +399,7 @@ mod tests {
         let pid = |seen: &str| {
             let mut header = header();
             header.adapter.sees = serde_json::from_value(json!({ "pid": seen })).unwrap();
-            let expected = Expectation {
-                vantage: crate::expectation::Vantage::Pid,
-                ..is_one("test.must")
-            };
+            let expected = Expectation { vantage: crate::expectation::Vantage::Pid, ..is_one("test.must") };
             let run = vec![(lived("a/b", json!(2)), vec![expected])];
             judge(&header, &run, &specification(), &profile()).remove(0)
         };
@@ -486,10 +413,7 @@ mod tests {
         for value in [1, 2] {
             let run = vec![(lived("a/b", json!(value)), vec![is_one("test.may")])];
             let decided = decide(&run, "test.may");
-            assert_eq!(
-                (decided.verdict, decided.reason()),
-                (Verdict::Observed, None)
-            );
+            assert_eq!((decided.verdict, decided.reason()), (Verdict::Observed, None));
             assert_eq!(decided.leading().unwrap().seen, value.to_string());
         }
     }
@@ -502,10 +426,7 @@ mod tests {
             ("test.hidden", "not checked: nobody can see it."),
         ] {
             let decided = decide(&vec![(lived("a/b", json!(2)), vec![is_one(id)])], id);
-            assert_eq!(
-                (decided.verdict, reason(&decided).as_str()),
-                (Verdict::Undecided, why)
-            );
+            assert_eq!((decided.verdict, reason(&decided).as_str()), (Verdict::Undecided, why));
             assert!(!decided.in_profile);
         }
     }
@@ -513,21 +434,12 @@ mod tests {
     /// A case that is refused and its control, with the refusal expected in the first.
     fn refusal(control: Option<Evidence>) -> Decided {
         let mut refused = lived("a/b", json!(1));
-        refused.facts["steps"] =
-            json!({"create": {"failed": true}, "start": {"skipped": "create failed"}});
+        refused.facts["steps"] = json!({"create": {"failed": true}, "start": {"skipped": "create failed"}});
         refused.facts["journal"] = json!({"$complete": true});
         let expected = expectation("create", "/steps/create/failed", json!({"refused": {}}));
         let mut run = vec![(lived("base", json!(1)), vec![]), (refused, vec![expected])];
         run[0].0.role = Role::Base;
-        run.extend(control.map(|it| {
-            (
-                Evidence {
-                    role: Role::Control,
-                    ..it
-                },
-                vec![],
-            )
-        }));
+        run.extend(control.map(|it| (Evidence { role: Role::Control, ..it }, vec![])));
         decide(&run, "test.must")
     }
 
@@ -539,14 +451,8 @@ mod tests {
     #[test]
     fn a_refusal_without_a_control_of_the_same_case_is_undecided() {
         assert_eq!(reason(&refusal(None)), "no control");
-        assert_eq!(
-            reason(&refusal(Some(lived("a/other", json!(1))))),
-            "no control"
-        );
-        let troubled = Evidence {
-            trouble: Some("ENOSPC".to_owned()),
-            ..lived("a/b", json!(1))
-        };
+        assert_eq!(reason(&refusal(Some(lived("a/other", json!(1))))), "no control");
+        let troubled = Evidence { trouble: Some("ENOSPC".to_owned()), ..lived("a/b", json!(1)) };
         assert_eq!(reason(&refusal(Some(troubled))), "no control");
     }
 
@@ -555,10 +461,7 @@ mod tests {
         let mut control = lived("a/b", json!(1));
         control.facts["steps"]["start"]["failed"] = json!(true);
         let decided = refusal(Some(control));
-        assert_eq!(
-            (decided.verdict, reason(&decided).as_str()),
-            (Verdict::Undecided, "control was refused")
-        );
+        assert_eq!((decided.verdict, reason(&decided).as_str()), (Verdict::Undecided, "control was refused"));
     }
 
     #[test]
@@ -587,28 +490,14 @@ mod tests {
 
     #[test]
     fn over_cases_the_gravest_verdict_stands_and_its_case_is_named() {
-        let ladder = [
-            Verdict::Fail,
-            Verdict::Error,
-            Verdict::Pass,
-            Verdict::Blocked,
-            Verdict::Undecidable,
-            Verdict::Undecided,
-        ];
+        let ladder =
+            [Verdict::Fail, Verdict::Error, Verdict::Pass, Verdict::Blocked, Verdict::Undecidable, Verdict::Undecided];
         for (position, &graver) in ladder.iter().enumerate() {
             let mut run: Run = vec![(lived("second/value", json!(3)), vec![])];
-            run.extend(
-                ladder[position..]
-                    .iter()
-                    .rev()
-                    .map(|it| (giving(*it), vec![is_one("test.must")])),
-            );
+            run.extend(ladder[position..].iter().rev().map(|it| (giving(*it), vec![is_one("test.must")])));
             let decided = decide(&run, "test.must");
             assert_eq!(decided.verdict, graver);
-            assert_eq!(
-                decided.leading().unwrap().case,
-                format!("z/{}", graver.word())
-            );
+            assert_eq!(decided.leading().unwrap().case, format!("z/{}", graver.word()));
         }
         assert!(Verdict::ALL.is_sorted());
     }
@@ -617,18 +506,13 @@ mod tests {
     fn a_pass_that_did_not_discriminate_is_named_before_what_was_not_asked() {
         let mut unasked = lived("a/first", json!(1));
         unasked.facts["before"] = json!({});
-        let run = vec![
-            (unasked, vec![is_one("test.must")]),
-            (lived("b/second", json!(1)), vec![is_one("test.must")]),
-        ];
+        let run = vec![(unasked, vec![is_one("test.must")]), (lived("b/second", json!(1)), vec![is_one("test.must")])];
         assert_eq!(reason(&decide(&run, "test.must")), "not discriminating");
     }
 
     #[test]
     fn the_order_of_the_evidence_does_not_matter() {
-        let mut run: Run = ["c/x", "a/x", "b/x"]
-            .map(|id| (lived(id, json!(2)), vec![is_one("test.must")]))
-            .into();
+        let mut run: Run = ["c/x", "a/x", "b/x"].map(|id| (lived(id, json!(2)), vec![is_one("test.must")])).into();
         let decided = decide_all(&run);
         run.reverse();
         assert_eq!(decide_all(&run), decided);

@@ -56,10 +56,10 @@ pub fn many(count: u32) -> Value {
 fn start(answer: impl FnOnce() -> Value) -> io::Result<(i32, OwnedFd)> {
     let (from, to) = kernel::pipe()?;
     let pid = kernel::child(|| {
-        let me = kernel::pid();
+        let me = kernel::pid().ok();
         let said = format!("{}\n", answer().json());
         // A system call may have made two of one: only the first speaks.
-        if kernel::pid() == me {
+        if kernel::pid().ok() == me {
             kernel::write_whole(to.as_raw_fd(), said.as_bytes());
         }
     })?;

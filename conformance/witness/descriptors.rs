@@ -12,6 +12,7 @@ use crate::value::Value;
 
 /// Without /proc every number is tried up to here, the kernel's own default ceiling (fs.nr_open).
 const CEILING: i32 = 1 << 20;
+const RLIMIT_NOFILE: u32 = 7;
 
 /// Flags by name; four of them differ between the architectures.
 #[cfg(target_arch = "x86_64")]
@@ -40,37 +41,37 @@ const FLAGS: [(i32, &str); 9] = [
 ];
 
 /// All that are open, but for the witness' `own`.
-pub fn all(own: &[i32]) -> Value {
-    let (mut numbers, complete) = open_numbers();
+pub fn all(own: &[i32]) -> io::Result<Value> {
+    let (mut numbers, complete) = open_numbers()?;
     numbers.retain(|number| !own.contains(number));
     numbers.sort_unstable();
     let fields = numbers.iter().map(|number| (number.to_string(), Value::from(describe(*number)))).collect();
-    if complete { Value::complete(fields) } else { Value::Object(fields) }
+    Ok(if complete { Value::complete(fields) } else { Value::Object(fields) })
 }
 
 /// The numbers of the open descriptors, and whether they are all.
-fn open_numbers() -> (Vec<i32>, bool) {
+fn open_numbers() -> io::Result<(Vec<i32>, bool)> {
     // The listing's own descriptor is closed again before the numbers are tried.
-    match listed() {
-        Ok(numbers) => (numbers.into_iter().filter(is_open).collect(), true),
-        Err(_) => {
-            let most = kernel::limit(RLIMIT_NOFILE).map_or(u64::MAX, |limit| limit.hard);
-            ((0..CEILING).filter(is_open).collect(), most <= CEILING as u64)
+    let (candidates, complete) = match listed() {
+        Ok(numbers) => (numbers, true),
+        Err(_) => ((0..CEILING).collect(), kernel::limit(RLIMIT_NOFILE)?.hard <= CEILING as u64),
+    };
+    let mut numbers = Vec::new();
+    for number in candidates {
+        match kernel::closes_on_exec(number) {
+            Ok(_) => numbers.push(number),
+            Err(error) if error.raw_os_error() == Some(kernel::EBADF) => {}
+            Err(error) => return Err(error),
         }
     }
+    Ok((numbers, complete))
 }
-
-const RLIMIT_NOFILE: u32 = 7;
 
 fn listed() -> io::Result<Vec<i32>> {
     let names = fs::read_dir("/proc/self/fd")?.map(|entry| entry.map(|entry| entry.file_name()));
     let names: Vec<_> = names.collect::<io::Result<_>>()?;
     let number = |name: std::ffi::OsString| name.to_str().and_then(|name| name.parse().ok());
     names.into_iter().map(number).collect::<Option<_>>().ok_or_else(|| io::Error::from_raw_os_error(kernel::EINVAL))
-}
-
-fn is_open(number: &i32) -> bool {
-    kernel::closes_on_exec(*number).is_ok()
 }
 
 fn describe(number: i32) -> io::Result<Value> {
@@ -83,7 +84,7 @@ fn describe(number: i32) -> io::Result<Value> {
         ("rdev", files::device(facts.rdev())),
         ("ino", Value::from(facts.ino())),
         ("flags", flags(number)?),
-        ("tty", Value::Bool(kernel::is_terminal(number))),
+        ("tty", Value::from(kernel::is_terminal(number).map(Value::Bool))),
     ]))
 }
 

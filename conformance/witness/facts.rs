@@ -35,8 +35,8 @@ type Look = fn() -> io::Result<Value>;
 
 /// Every fact that needs nothing but a look, by its name.
 const FACTS: &[(&str, Look)] = &[
-    ("pid", || Ok(Value::from(kernel::pid()))),
-    ("ppid", || Ok(Value::from(kernel::parent()))),
+    ("pid", || kernel::pid().map(Value::from)),
+    ("ppid", || kernel::parent().map(Value::from)),
     ("pgid", || kernel::group().map(Value::from)),
     ("sid", || kernel::session().map(Value::from)),
     ("uid", || credentials::ids(kernel::users())),
@@ -46,7 +46,7 @@ const FACTS: &[(&str, Look)] = &[
     ("no-new-privileges", || kernel::process_option(PR_GET_NO_NEW_PRIVS, 0, 0).map(|set| Value::Bool(set != 0))),
     ("seccomp", || kernel::process_option(PR_GET_SECCOMP, 0, 0).map(Value::from)),
     ("limits", limits),
-    ("umask", || Ok(Value::from(kernel::creation_mask()))),
+    ("umask", || kernel::creation_mask().map(Value::from)),
     ("oom-score-adj", oom_score_adj),
     ("hostname", || kernel::host_names().map(|[host, _]| Value::bytes(&host))),
     ("domainname", || kernel::host_names().map(|[_, domain]| Value::bytes(&domain))),
@@ -71,7 +71,7 @@ const FACTS: &[(&str, Look)] = &[
 /// Sends all facts of this process to the journal, as facts of `moment`.
 pub fn report(witness: &mut Witness, moment: &str) {
     let own = [witness.journal.number(), orders::watch_number()];
-    let descriptors = witness.start.descriptors.take().unwrap_or_else(|| descriptors::all(&own));
+    let descriptors = witness.start.descriptors.take().unwrap_or_else(|| Value::from(descriptors::all(&own)));
     let list = |texts: &[Vec<u8>]| Value::List(texts.iter().map(|text| Value::bytes(text)).collect());
     let (args, environment) = (list(&witness.start.args), list(&witness.start.environment));
     let journal = &mut witness.journal;
@@ -81,8 +81,9 @@ pub fn report(witness: &mut Witness, moment: &str) {
     for (name, look) in FACTS {
         journal.fact(moment, &pointer(name), &Value::from(look()));
     }
-    if kernel::is_terminal(0) {
-        journal.fact(moment, "/terminal", &Value::from(terminal()));
+    // Without a terminal there is no such fact.
+    if let Some(terminal) = terminal().transpose() {
+        journal.fact(moment, "/terminal", &Value::from(terminal));
     }
 }
 
@@ -120,7 +121,10 @@ fn interfaces() -> io::Result<Value> {
     Ok(Value::List(names.iter().map(|name| Value::bytes(name)).collect()))
 }
 
-fn terminal() -> io::Result<Value> {
+fn terminal() -> io::Result<Option<Value>> {
+    if !kernel::is_terminal(0)? {
+        return Ok(None);
+    }
     let [rows, columns] = kernel::window_size(0)?;
-    Ok(Value::object([("rows", Value::from(rows)), ("columns", Value::from(columns))]))
+    Ok(Some(Value::object([("rows", Value::from(rows)), ("columns", Value::from(columns))])))
 }

@@ -9,6 +9,7 @@ use crate::calls;
 
 pub const EINVAL: i32 = 22;
 pub const ESRCH: i32 = 3;
+pub const EBADF: i32 = 9;
 pub const EFBIG: i32 = 27;
 pub const SIGKILL: i32 = 9;
 pub const SIGSEGV: i32 = 11;
@@ -16,6 +17,7 @@ pub const O_NOCTTY: i32 = 0o400;
 pub const O_NONBLOCK: i32 = 0o4000;
 const O_CLOEXEC: i32 = 0o2_000_000;
 const EINTR: i32 = 4;
+const ENOTTY: i32 = 25;
 const F_GETFD: i32 = 1;
 const F_GETFL: i32 = 3;
 const F_DUPFD_CLOEXEC: i32 = 1030;
@@ -118,9 +120,10 @@ pub fn exit(code: i32) -> ! {
     unsafe { _exit(code) }
 }
 
-pub fn pid() -> i32 {
-    // SAFETY: takes nothing and can't fail.
-    unsafe { getpid() }
+/// Fails only when a filter refuses it, like any call here that never fails by itself.
+pub fn pid() -> io::Result<i32> {
+    // SAFETY: takes nothing.
+    check(unsafe { getpid() })
 }
 
 /// A number that tells this process from any other: from the random bytes that the kernel gives at execve(2).
@@ -133,9 +136,9 @@ pub fn random() -> u32 {
     if bytes.is_null() { 0 } else { unsafe { bytes.add(3).read_unaligned() } }
 }
 
-pub fn parent() -> i32 {
-    // SAFETY: takes nothing and can't fail.
-    unsafe { getppid() }
+pub fn parent() -> io::Result<i32> {
+    // SAFETY: takes nothing.
+    check(unsafe { getppid() })
 }
 
 pub fn group() -> io::Result<i32> {
@@ -207,13 +210,15 @@ pub fn no_core_dump() {
 }
 
 /// The file mode creation mask; it can only be read by setting it.
-pub fn creation_mask() -> u32 {
-    // SAFETY: takes plain numbers and can't fail; no other thread sees the moment between.
-    unsafe {
-        let mask = umask(0o77);
-        umask(mask);
-        mask
+pub fn creation_mask() -> io::Result<u32> {
+    // SAFETY: takes a plain number; no other thread sees the moment until it is put back.
+    let mask = unsafe { umask(0o77) };
+    if mask > 0o777 {
+        return Err(io::Error::last_os_error());
     }
+    // SAFETY: takes a plain number.
+    unsafe { umask(mask) };
+    Ok(mask)
 }
 
 pub fn persona() -> io::Result<i32> {
@@ -422,7 +427,7 @@ pub fn duplicate(descriptor: i32, least: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
-/// Whether it is open, and if so whether it closes on execve.
+/// Whether it closes on execve; EBADF if it is not open.
 pub fn closes_on_exec(descriptor: i32) -> io::Result<bool> {
     // SAFETY: takes plain numbers.
     check(unsafe { fcntl(descriptor, F_GETFD) }).map(|flags| flags & 1 != 0)
@@ -434,9 +439,11 @@ pub fn status_flags(descriptor: i32) -> io::Result<i32> {
     check(unsafe { fcntl(descriptor, F_GETFL) })
 }
 
-pub fn is_terminal(descriptor: i32) -> bool {
+pub fn is_terminal(descriptor: i32) -> io::Result<bool> {
     // SAFETY: takes a plain number.
-    unsafe { isatty(descriptor) == 1 }
+    let is = unsafe { isatty(descriptor) == 1 };
+    let error = io::Error::last_os_error();
+    if is || [ENOTTY, EINVAL, EBADF].map(Some).contains(&error.raw_os_error()) { Ok(is) } else { Err(error) }
 }
 
 /// Rows and columns of a terminal.

@@ -3,14 +3,13 @@
 //! The harness writes a program text into the slot of each copy (`slot`), so that arguments, environment
 //! and descriptors stay free to be tested. Every fact goes into the journal (`journal`), one record a write.
 //!
-//! **Its own floor of system calls**, which a profile under test has to keep open. To start (glibc's part):
-//! `execve brk arch_prctl set_tid_address set_robust_list rseq prlimit64 readlink getrandom mprotect`, of which
-//! only `execve brk arch_prctl` must succeed. To say anything: `fcntl openat getdents64 fstat statx lseek close`
-//! (the first look at the descriptors), `openat` and `write` on the journal, `getpid`, `mmap munmap`,
-//! `exit_group`. To take orders: `pread64`, and `poll` (`ppoll` on aarch64). To answer what could hurt it:
-//! `pipe2 clone wait4 kill clock_gettime read rt_sigprocmask gettid`. To install a handler: `rt_sigaction
-//! rt_sigreturn`. Every other call may be refused with an error (not by death): the fact is then
-//! `{"$unreadable": "EPERM"}`.
+//! **Its own floor of system calls**, which a profile under test has to keep open. To start: `execve brk
+//! arch_prctl mprotect`. To say anything: `openat write exit_group`. To take orders: `pread64 poll`. To try what
+//! could hurt it: `pipe2 clone poll read wait4 kill`. To handle a signal: `rt_sigaction rt_sigreturn`. (On aarch64
+//! there is no `arch_prctl`, and `poll` is `ppoll`.) Every other call may be refused with an error, though not by
+//! death: then the fact is `{"$unreadable": "EPERM"}`. At its start it also makes `set_tid_address set_robust_list
+//! rseq prlimit64 readlink getrandom getdents64 newfstatat close fcntl statx ioctl getpid`. A limit on file sizes
+//! has to leave room for the journal.
 //!
 //! **Exit statuses of its own**: 71 no usable program text, 72 the journal can't be opened, 73 a record was
 //! not written whole, 74 an instruction that it can't follow (a `trouble` record says which).
@@ -63,7 +62,7 @@ struct Start {
 extern "C" fn main(_count: c_int, args: *const *const c_char, environment: *const *const c_char) -> c_int {
     // SAFETY: the C library hands over two arrays of C strings, each closed by a null pointer.
     let (args, environment) = unsafe { (strings(args), strings(environment)) };
-    let start = Start { args, environment, descriptors: Some(descriptors::all(&[])) };
+    let start = Start { args, environment, descriptors: Some(Value::from(descriptors::all(&[]))) };
     let text = slot::text();
     let Some(program) = text.as_deref().and_then(Program::parse) else { kernel::exit(71) };
     let Some(journal) = Journal::open(&program) else { kernel::exit(72) };
@@ -73,7 +72,7 @@ extern "C" fn main(_count: c_int, args: *const *const c_char, environment: *cons
 
 impl Witness {
     fn run(&mut self, instructions: &[Vec<String>]) -> ! {
-        self.journal.event("ran", &[("pid", Value::from(kernel::pid()))]);
+        self.journal.event("ran", &[("pid", Value::from(kernel::pid().map(Value::from)))]);
         for instruction in instructions {
             self.follow(instruction);
         }

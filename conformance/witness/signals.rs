@@ -65,10 +65,16 @@ pub fn name(signal: i32) -> String {
 /// Which signals are blocked and which ignored.
 pub fn masks() -> io::Result<Value> {
     let blocked = kernel::blocked_signals()?;
-    let blocked = (1..=LAST).filter(|signal| blocked & (1 << (signal - 1)) != 0);
-    let ignored = (1..=LAST).filter(|signal| kernel::is_ignored(*signal).unwrap_or(false));
-    let list = |signals: Vec<i32>| Value::List(signals.into_iter().map(|signal| Value::Text(name(signal))).collect());
-    Ok(Value::object([("blocked", list(blocked.collect())), ("ignored", list(ignored.collect()))]))
+    let (mut blocked_names, mut ignored_names) = (Vec::new(), Vec::new());
+    for signal in 1..=LAST {
+        if blocked & (1 << (signal - 1)) != 0 {
+            blocked_names.push(Value::Text(name(signal)));
+        }
+        if kernel::is_ignored(signal)? {
+            ignored_names.push(Value::Text(name(signal)));
+        }
+    }
+    Ok(Value::object([("blocked", Value::List(blocked_names)), ("ignored", Value::List(ignored_names))]))
 }
 
 /// Installs a handler which leaves a record and lets the witness go on.
@@ -96,7 +102,7 @@ pub fn die(signal: &str) -> io::Error {
     };
     _ = kernel::set_default(number);
     _ = kernel::unblock(number);
-    if let Err(error) = kernel::send(kernel::pid(), number) {
+    if let Err(error) = kernel::pid().and_then(|own| kernel::send(own, number)) {
         return error;
     }
     if number == kernel::SIGSEGV {

@@ -50,9 +50,9 @@ impl Value {
         Self::object([("$unreadable", Self::Text(errno::name(error)))])
     }
 
-    /// What the kernel refused when it was asked.
+    /// What the kernel refused when it was asked: complete, so that what an answer would have held is known to be absent.
     pub fn error(error: &io::Error) -> Self {
-        Self::object([("error", Self::Text(errno::name(error)))])
+        Self::complete(vec![("error".to_owned(), Self::Text(errno::name(error)))])
     }
 
     /// The JSON text.

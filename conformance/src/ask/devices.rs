@@ -10,7 +10,11 @@ use crate::view::{mounts, namespaces};
 
 /// The numbers of the default devices, which a runtime supplies whatever the rules say.
 pub const DEFAULTS: [(&str, i64, i64); 6] = [
-    ("/dev/null", 1, 3), ("/dev/zero", 1, 5), ("/dev/full", 1, 7), ("/dev/random", 1, 8), ("/dev/urandom", 1, 9),
+    ("/dev/null", 1, 3),
+    ("/dev/zero", 1, 5),
+    ("/dev/full", 1, 7),
+    ("/dev/random", 1, 8),
+    ("/dev/urandom", 1, 9),
     ("/dev/tty", 5, 0),
 ];
 /// The first of the major numbers that the kernel keeps free for local use (devices.txt), and the last.
@@ -69,6 +73,9 @@ fn is_reachable(device: &Device, config: &Value) -> bool {
 
 fn can_make_nodes(config: &Value) -> bool {
     let effective = config.pointer("/process/capabilities/effective").and_then(Value::as_array);
-    let on_tmpfs = mounts::view(config).ok().flatten().and_then(|view| view.on(MADE).map(|on| on.is_new_of("tmpfs") && !on.has("ro")));
+    let on_tmpfs = mounts::view(config)
+        .ok()
+        .flatten()
+        .and_then(|view| view.on(MADE).map(|on| on.is_new_of("tmpfs") && !on.has("ro")));
     effective.is_some_and(|names| names.iter().any(|name| name == "CAP_MKNOD")) && on_tmpfs == Some(true)
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Subject;
 use super::raised::Raised;
 use crate::case::{Case, Question, Try};
+use crate::view::masked_paths;
 use crate::view::mounts::{self, Entry, View};
 use crate::view::tree::{File, Tree, lies_in};
 
@@ -20,7 +21,7 @@ pub fn raised<'a>(case: &'a Case, config: &Value) -> Option<Raised<'a>> {
     let Ok(Some(view)) = mounts::view(config) else { return Some(raised) };
     let tree = Tree::of(case, config);
     for entry in view.uncovered().filter(|entry| entry.is_bind()) {
-        for file in shown(&tree, entry) {
+        for file in shown(&tree, entry, config) {
             raised.add(Try::Read(file.path.clone()));
             raised.add(Try::Stat(file.path.clone()));
         }
@@ -38,9 +39,12 @@ pub fn proc_type() -> Try {
     Try::Statfs("/proc".into())
 }
 
-/// The files that a bind mount is known to show.
-pub fn shown<'t>(tree: &'t Tree, entry: &'t Entry) -> impl Iterator<Item = &'t File> {
-    tree.files.iter().filter(|file| file.mount.as_ref() == Some(&entry.destination) && file.text.is_some())
+/// The files that a bind mount is known to show, and that nothing masks.
+pub fn shown<'t>(tree: &'t Tree, entry: &'t Entry, config: &Value) -> impl Iterator<Item = &'t File> {
+    let masked = masked_paths::view(config).ok().flatten().map(|view| view.paths).unwrap_or_default();
+    let of_entry =
+        tree.files.iter().filter(|file| file.mount.as_ref() == Some(&entry.destination) && file.text.is_some());
+    of_entry.filter(move |file| !masked.iter().any(|path| lies_in(&file.path, path)))
 }
 
 /// The entry with this index, if a later one mounts a new and empty file system above it, so that what is at its

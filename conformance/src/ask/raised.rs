@@ -18,9 +18,7 @@ impl<'a> Raised<'a> {
     /// Nothing yet; none if the case never starts its container.
     pub fn new(chapter: &'static str, case: &'a Case) -> Option<Self> {
         let steps = case.steps();
-        let starts = |step: &&Step| {
-            matches!(step, Step::Call(call) if matches!(call.verb, Verb::Start | Verb::Run) && call.container == MAIN)
-        };
+        let starts = |step: &&Step| matches!(step, Step::Call(call) if matches!(call.verb, Verb::Start | Verb::Run) && call.container == MAIN);
         let moment = steps.iter().find(starts)?.name();
         Some(Self { chapter, case, moment, tries: Vec::new() })
     }

@@ -83,7 +83,9 @@ fn create_and_start(subject: &Subject<'_>, created: &str, started: &str) -> Vec<
 /// What the host knows of the container's process it knows by the pid file: that is the process which reported.
 fn told_pid(subject: &Subject<'_>, started: &str) -> Vec<Expectation> {
     let host = |fact: &str| format!("/host/{}/process/{fact}", token(started));
-    let serves = subject.operations().iter().any(|o| o.name == started && o.outcome == Outcome::Success);
+    let serves = subject.operations().iter().any(|start| {
+        start.name == started && start.outcome == Outcome::Success && start.provoked.is_none()
+    });
     let alive = serves.then(|| expected("command-line.pid-file", started, host("alive"), Matcher::Equals(json!(true))));
     let made = new_namespaces(subject.config).into_iter().filter(|_| serves).map(|kind| {
         let reported = Matcher::SameAs(inside(started, &format!("namespaces/{kind}")));
@@ -92,21 +94,28 @@ fn told_pid(subject: &Subject<'_>, started: &str) -> Vec<Expectation> {
     alive.into_iter().chain(made).collect()
 }
 
-/// The three streams are the create call's own, by device and inode.
+/// The three streams are the create call's own, by device and inode. The null device is the same wherever its node lies.
 fn streams(subject: &Subject<'_>, created: &str, started: &str) -> Vec<Expectation> {
     if subject.config.pointer("/process/terminal").and_then(serde_json::Value::as_bool) == Some(true) {
         return Vec::new();
     }
     let caller = &subject.case.caller;
-    let given = [(0, &caller.stdin), (1, &caller.stdout), (2, &caller.stderr)];
-    let open = given.into_iter().filter(|(_, stdio)| **stdio != Some(Stdio::Closed));
-    open.flat_map(|(number, _)| {
-        ["dev", "ino", "rdev"].map(|fact| {
-            let same = Matcher::SameAs(of_step(created, &format!("descriptors/{number}/{fact}")));
-            expected("command-line.standard-streams", started, inside(started, &format!("descriptors/{number}/{fact}")), same)
-        })
-    })
-    .collect()
+    let input = caller.stdin.clone().unwrap_or(Stdio::Null);
+    let output = |stdio: &Option<Stdio>| stdio.clone().unwrap_or(Stdio::File);
+    let given = [(0, input), (1, output(&caller.stdout)), (2, output(&caller.stderr))];
+    let same = |number: i32, fact: &str| {
+        let place = format!("descriptors/{number}/{fact}");
+        let given = Matcher::SameAs(of_step(created, &place));
+        expected("command-line.standard-streams", started, inside(started, &place), given)
+    };
+    let told = |(number, stdio): (i32, Stdio)| -> Vec<Expectation> {
+        match stdio {
+            Stdio::Closed => Vec::new(),
+            Stdio::Null => vec![same(number, "rdev")],
+            Stdio::File | Stdio::Pipe | Stdio::Path(_) => ["dev", "ino", "rdev"].map(|fact| same(number, fact)).into(),
+        }
+    };
+    given.into_iter().flat_map(told).collect()
 }
 
 /// What the runtime keeps while the container exists is gone when it was deleted.

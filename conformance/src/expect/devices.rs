@@ -12,8 +12,12 @@ use crate::view::tree::{behind_link, lies_in, plain};
 use crate::view::{masked_paths as masked, mounts, namespaces, readonly_paths};
 
 /// Links in /dev, and where each leads if that is there.
-const LINKS: [(&str, &str); 4] =
-    [("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")];
+const LINKS: [(&str, &str); 4] = [
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+];
 /// What opening or making a node may say when no rule is against it.
 const NOT_DENIED: [&str; 4] = ["ENXIO", "ENODEV", "EBUSY", "EIO"];
 
@@ -104,8 +108,12 @@ impl Laws<'_> {
     /// The links, where a proc file system of the config's is at /proc.
     fn links(&self) -> Vec<Expectation> {
         let has_proc = mounts::view(self.subject.config).ok().flatten();
-        let has_proc = has_proc.is_some_and(|view| view.on("/proc/self/fd").is_some_and(|on| on.is_new_of("proc") && on.destination == "/proc"));
-        let clear = LINKS.iter().filter(|(name, target)| has_proc && self.is_clear(&format!("/dev/{name}")) && self.is_clear(target));
+        let has_proc = has_proc.is_some_and(|view| {
+            view.on("/proc/self/fd").is_some_and(|on| on.is_new_of("proc") && on.destination == "/proc")
+        });
+        let clear = LINKS
+            .iter()
+            .filter(|(name, target)| has_proc && self.is_clear(&format!("/dev/{name}")) && self.is_clear(target));
         let laws = clear.flat_map(|(name, target)| {
             let requirement = format!("devices.link-{name}");
             let fact = format!("/inside/{}/devices/{}", token(&self.start), token(&format!("/dev/{name}")));
@@ -170,7 +178,6 @@ impl Laws<'_> {
             && !readonly.iter().any(|it| it == path)
             && !on_itself
             && !in_rootfs
-            && !behind_link(self.subject.case, path)
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Expectation, Matcher, Subject, expect as expected, of_step};
 use crate::case::{Action, Step};
 use crate::expectation::token;
-use crate::view::lifecycle::{Operation, Outcome, Status};
+use crate::view::lifecycle::{self, Operation, Outcome, Status};
 
 /// The laws: a container that an error has left alone still does what its status allows.
 pub fn expect(subject: &Subject<'_>) -> Vec<Expectation> {
@@ -17,26 +17,32 @@ pub fn expect(subject: &Subject<'_>) -> Vec<Expectation> {
 }
 
 /// What follows when a requirement demands that a call is an error.
+///
+/// Where the container exists, a call that did what it must not do says with its status 0 only that; so the binding's
+/// statuses are judged where there was nothing to do it to.
 pub fn demanded(requirement: &str, subject: &Subject<'_>, operation: &Operation<'_>) -> Vec<Expectation> {
     if operation.provoked.is_some() {
         return Vec::new();
     }
-    let failed = of_step(&operation.name, "failed");
-    let mut all: Vec<_> = [requirement, "command-line.failure-status"]
-        .map(|id| expected(id, &operation.name, &failed, Matcher::Equals(json!(true))))
-        .into();
+    let failed = |id| expected(id, &operation.name, of_step(&operation.name, "failed"), Matcher::Equals(json!(true)));
+    let mut all = vec![failed(requirement)];
+    if operation.before == Status::Absent {
+        all.push(failed("command-line.failure-status"));
+    }
     all.extend(unchanged(subject, operation));
     all
 }
 
 /// That no process, mount or cgroup came of it, or that the container's process still lives.
 fn unchanged(subject: &Subject<'_>, operation: &Operation<'_>) -> Vec<Expectation> {
-    let id = "errors.environment-unchanged";
-    match operation.before {
-        Status::Absent if operation.alone && !operation.crowded => nothing_there(id, subject, &operation.name),
-        Status::Created | Status::Running => {
+    let left_alone = lifecycle::left_alone(operation.call.verb, operation.before);
+    match (operation.before, left_alone) {
+        (Status::Absent, _) if operation.alone && !operation.crowded => {
+            nothing_there("errors.environment-unchanged", subject, &operation.name)
+        }
+        (Status::Created | Status::Running, Some(left_alone)) => {
             let alive = format!("/host/{}/process/alive", token(&operation.name));
-            vec![expected(id, &operation.name, alive, Matcher::Equals(json!(true)))]
+            vec![expected(left_alone, &operation.name, alive, Matcher::Equals(json!(true)))]
         }
         _ => Vec::new(),
     }

@@ -1,6 +1,6 @@
 //! Which hooks run, when, where, with what, and what their failure does.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::create::new_namespaces;
 use super::{Expectation, Matcher, Subject, errors, expect as expected, inside, of_step};
@@ -47,7 +47,15 @@ impl<'a> Life<'a> {
     }
 
     fn laws(&self, hooks: &[Hook]) -> Vec<Expectation> {
-        let mut all: Vec<_> = hooks.iter().filter(|hook| self.runs(hook)).flat_map(|hook| self.of_hook(hook)).collect();
+        // What comes of a hook behind one that has failed, or after the end that a failure brings, is a matter of that failure.
+        let behind_failure = |hook: &Hook| {
+            hooks.iter().any(|other| {
+                other.kind == hook.kind && other.index < hook.index && self.ending(other) != Ending::Well
+            })
+        };
+        let owed_to_failure = |hook: &Hook| hook.kind == Kind::Poststop && self.fatal.is_some();
+        let plain = hooks.iter().filter(|hook| self.runs(hook) && !behind_failure(hook) && !owed_to_failure(hook));
+        let mut all: Vec<_> = plain.flat_map(|hook| self.of_hook(hook)).collect();
         all.extend(self.order(hooks));
         all.extend(self.failure(hooks));
         all.extend(self.all_well(hooks));
@@ -64,6 +72,10 @@ impl<'a> Life<'a> {
             Some(fatal) => (hook.kind, hook.index) <= (fatal.kind, fatal.index),
             None => true,
         }
+    }
+
+    fn ending(&self, hook: &Hook) -> Ending {
+        hooks::ending(self.subject.case, hook)
     }
 
     /// The call that runs the hooks of a kind; after a fatal failure the poststop hooks are run by the same call.
@@ -98,6 +110,7 @@ impl<'a> Life<'a> {
         all.extend(self.namespaces(hook));
         all.extend(self.time(hook));
         all.extend(self.timeout(hook));
+        all.extend(self.mounts_made(hook));
         all
     }
 
@@ -198,7 +211,7 @@ impl<'a> Life<'a> {
         let begins = |name| self.expected(name, hook, called.clone(), Matcher::Before(ran.clone()));
         let ends = |name| self.expected(name, hook, exiting.clone(), Matcher::Before(returned.clone()));
         let before_program = |name| self.expected(name, hook, exiting.clone(), Matcher::Before(PROGRAM.to_owned()));
-        let ends_by_itself = hooks::ending(self.subject.case, hook) != Ending::Never;
+        let ends_by_itself = self.ending(hook) != Ending::Never;
         let mut all = match hook.kind {
             Kind::Prestart => vec![begins("during-start"), begins("during-create")],
             Kind::CreateRuntime | Kind::CreateContainer => vec![begins("during-create")],
@@ -225,9 +238,26 @@ impl<'a> Life<'a> {
         all
     }
 
+    /// A createContainer hook sees the mounts of the config, below the root file system that is not the root yet.
+    fn mounts_made(&self, hook: &Hook) -> Vec<Expectation> {
+        let root = self.subject.config.pointer("/root/path").and_then(Value::as_str);
+        let Some(root) = root.filter(|_| hook.kind == Kind::CreateContainer && self.fatal.is_none()) else {
+            return Vec::new();
+        };
+        let root = Places::bundle(MAIN).join(root);
+        let entries = self.subject.config.pointer("/mounts").and_then(Value::as_array).into_iter().flatten();
+        let destinations = entries.filter_map(|entry| entry["destination"].as_str());
+        let seen = |destination: &str| {
+            let point = root.join(destination.trim_start_matches('/'));
+            let place = fact(hook, &format!("mounts/{}", token(&point.display().to_string())));
+            self.expected("after-environment", hook, place, Matcher::PRESENT)
+        };
+        destinations.map(seen).collect()
+    }
+
     /// It was ended, for it would have waited for ever, and the call that ran it came back.
     fn timeout(&self, hook: &Hook) -> Vec<Expectation> {
-        if !hook.timeout || hooks::ending(self.subject.case, hook) != Ending::Never {
+        if !hook.timeout || self.ending(hook) != Ending::Never {
             return Vec::new();
         }
         let Some(call) = self.call(hook.kind) else { return Vec::new() };
@@ -244,7 +274,7 @@ impl<'a> Life<'a> {
         let mut all = Vec::new();
         for pair in ours.windows(2) {
             let (first, second) = (pair[0], pair[1]);
-            if hooks::ending(self.subject.case, first) == Ending::Never {
+            if self.ending(first) != Ending::Well {
                 continue;
             }
             let requirements: &[&str] = match (first.kind, second.kind) {
@@ -285,7 +315,10 @@ impl<'a> Life<'a> {
     /// What the failure that ends this life brings about.
     fn failure(&self, hooks: &[Hook]) -> Vec<Expectation> {
         let Some(fatal) = &self.fatal else { return Vec::new() };
-        let Some(call) = self.call(fatal.kind) else { return Vec::new() };
+        // Where the version contradicts itself it is open which call is the error.
+        let Some(call) = self.call(fatal.kind).filter(|_| fatal.kind.operation(self.subject.spec).is_some()) else {
+            return Vec::new();
+        };
         let failure = |name: &str| format!("hooks.{}-failure-{name}", fatal.kind.stem());
         let mut all = vec![expected(&failure("error"), &call.name, of_step(&call.name, "failed"), Matcher::Equals(json!(true)))];
         if fatal.kind != Kind::Poststart {
@@ -302,7 +335,7 @@ impl<'a> Life<'a> {
         let mut all = Vec::new();
         for kind in [Kind::Poststart, Kind::Poststop].into_iter().filter(|kind| !kind.failure_is_error(self.subject.spec)) {
             let of_kind: Vec<_> = hooks.iter().filter(|hook| hook.kind == kind).collect();
-            let Some(failed) = of_kind.iter().position(|hook| hooks::ending(self.subject.case, hook) == Ending::Badly) else {
+            let Some(failed) = of_kind.iter().position(|hook| self.ending(hook) == Ending::Badly) else {
                 continue;
             };
             let Some(call) = self.call(kind).filter(|_| self.fatal.is_none()) else { continue };

@@ -20,7 +20,8 @@ pub fn expect(subject: &Subject<'_>) -> Vec<Expectation> {
         Ok(None) => return Vec::new(),
         Err(offence) => return subject.refusal(&offence),
     };
-    let (Some(start), Some(raised)) = (subject.started(), ask::masked_paths::raised(subject.case, subject.config)) else {
+    let (Some(start), Some(raised)) = (subject.started(), ask::masked_paths::raised(subject.case, subject.config))
+    else {
         return Vec::new();
     };
     let tree = Tree::of(subject.case, subject.config);

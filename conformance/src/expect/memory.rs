@@ -42,7 +42,8 @@ fn set(subject: &Subject<'_>, view: &View) -> Option<Expectation> {
 
 /// What the chapter asks, and what the case itself touches beyond the limit.
 fn enforced(subject: &Subject<'_>, view: &View) -> Vec<Expectation> {
-    let (Some(start), Some(raised), true) = (subject.started(), raised(subject.case, subject.config), kills(view)) else {
+    let (Some(start), Some(raised), true) = (subject.started(), raised(subject.case, subject.config), kills(view))
+    else {
         return Vec::new();
     };
     let Try::Touch(least) = beyond(view) else { return Vec::new() };
@@ -50,6 +51,7 @@ fn enforced(subject: &Subject<'_>, view: &View) -> Vec<Expectation> {
         question.moment() == start && matches!(question.what, Try::Touch(mebibytes) if mebibytes > least)
     };
     let own = subject.case.questions.iter().filter(goes_beyond).filter_map(|question| raised.fact(&question.what));
-    let killed = |fact| expected("memory.limit-enforced", &start, fact, Matcher::Equals(json!({ "signal": "SIGKILL" })));
+    let killed =
+        |fact| expected("memory.limit-enforced", &start, fact, Matcher::Equals(json!({ "signal": "SIGKILL" })));
     raised.fact(&beyond(view)).into_iter().chain(own).map(killed).collect()
 }

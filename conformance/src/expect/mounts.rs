@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Subject, expect as expected, inside, refused};
+use crate::ask::devices::DEFAULTS as DEVICES;
 use crate::ask::mounts::{hidden, proc_type, raised, shown};
 use crate::ask::raised::Raised;
 use crate::case::Try;
@@ -38,7 +39,8 @@ pub fn expect(subject: &Subject<'_>) -> Vec<Expectation> {
     };
     let tree = Tree::of(subject.case, subject.config);
     let laws = Laws { subject, start, raised, tree, view: &view };
-    let entries = view.uncovered().filter_map(|entry| Some((entry, laws.place(entry)?)));
+    let entries =
+        view.uncovered().filter(|entry| !is_contested(entry)).filter_map(|entry| Some((entry, laws.place(entry)?)));
     let each = entries.flat_map(|(entry, place)| laws.entry(entry, &place));
     each.chain(laws.order()).chain(laws.defaults()).collect()
 }
@@ -108,7 +110,8 @@ impl Laws<'_> {
     fn bind(&self, entry: &Entry, place: &str) -> Vec<Expectation> {
         let Some(source) = entry.source.as_deref() else { return Vec::new() };
         let below = tree::mounted_below(self.subject.case, source);
-        let mut all: Vec<_> = shown(&self.tree, entry).flat_map(|file| self.shows(entry, source, file)).collect();
+        let mut all: Vec<_> =
+            shown(&self.tree, entry, self.subject.config).flat_map(|file| self.shows(entry, source, file)).collect();
         all.extend(below.iter().map(|rest| {
             let fact = self.mount(&format!("{place}{rest}"));
             if entry.has("rbind") {
@@ -136,7 +139,8 @@ impl Laws<'_> {
     /// Whom a file that root wrote belongs to on an id-mapped mount.
     fn owners(&self, entry: &Entry, file: &File) -> Vec<Expectation> {
         let stat = self.raised.fact(&Try::Stat(file.path.clone()));
-        let Some(stat) = stat.filter(|_| entry.is_id_mapped() && !namespaces::lists(self.subject.config, "user")) else {
+        let Some(stat) = stat.filter(|_| entry.is_id_mapped() && !namespaces::lists(self.subject.config, "user"))
+        else {
             return Vec::new();
         };
         let option = if entry.has("ridmap") { "mounts.option-ridmap" } else { "mounts.option-idmap" };
@@ -171,25 +175,41 @@ impl Laws<'_> {
     fn above(&self, index: usize) -> Option<Expectation> {
         let entry = &self.view.entries[index];
         let earlier = self.view.entries[..index].iter();
-        let is_above = |it: &Entry| !it.is_remount() && it.destination != entry.destination && lies_in(&entry.destination, &it.destination);
-        let visible = self.view.covering(index).is_none() && entry.is_bind() && earlier.into_iter().any(is_above);
-        let file = shown(&self.tree, entry).next().filter(|_| visible)?;
+        let is_above = |it: &Entry| {
+            !it.is_remount() && it.destination != entry.destination && lies_in(&entry.destination, &it.destination)
+        };
+        let visible = self.view.covering(index).is_none()
+            && !is_contested(entry)
+            && entry.is_bind()
+            && earlier.into_iter().any(is_above);
+        let file = shown(&self.tree, entry, self.subject.config).next().filter(|_| visible)?;
         let fact = self.raised.fact(&Try::Read(file.path.clone()))?;
         Some(self.law("mounts.order", fact, Matcher::Equals(json!({ "bytes": file.text }))))
     }
 
-    /// The default file systems, where the config mounts nothing else in their place.
+    /// The default file systems, where the config puts nothing else in their place.
     fn defaults(&self) -> Vec<Expectation> {
-        let free = |path: &str, kind: &str| {
-            self.view.on(path).is_none_or(|on| on.destination != path || on.is_new_of(kind))
-        };
-        let others = DEFAULTS.iter().filter(|(_, path, kind)| free(path, kind)).map(|(requirement, path, kind)| {
-            self.law(requirement, format!("{}/type", self.mount(path)), Matcher::Equals(json!(kind)))
+        let others = DEFAULTS.iter().filter(|(_, path, kind)| self.is_free(path, kind));
+        let others = others.filter_map(|(requirement, path, kind)| {
+            let place = tree::resolved(self.subject.case, path).filter(|place| !place.contains("${"))?;
+            Some(self.law(requirement, format!("{}/type", self.mount(&place)), Matcher::Equals(json!(kind))))
         });
-        let proc = self.raised.fact(&proc_type()).filter(|_| free("/proc", "proc"));
-        let proc = proc.map(|fact| self.law("mounts.default-proc", format!("{fact}/type"), Matcher::Equals(json!("proc"))));
+        let proc = self.raised.fact(&proc_type()).filter(|_| self.is_free("/proc", "proc"));
+        let proc =
+            proc.map(|fact| self.law("mounts.default-proc", format!("{fact}/type"), Matcher::Equals(json!("proc"))));
         others.chain(proc).collect()
     }
+
+    fn is_free(&self, path: &str, kind: &str) -> bool {
+        let masked = masked_paths::view(self.subject.config).ok().flatten().map(|view| view.paths).unwrap_or_default();
+        let is_other = |on: &Entry| on.destination == path && !on.is_new_of(kind);
+        !masked.iter().any(|mask| lies_in(path, mask)) && !self.view.on(path).is_some_and(is_other)
+    }
+}
+
+/// Whether a device of the runtime's own has to be at the destination: the text does not say which of the two wins.
+fn is_contested(entry: &Entry) -> bool {
+    DEVICES.iter().any(|(path, ..)| *path == entry.destination)
 }
 
 fn id(requirement: &str) -> ocf_spec::RequirementId {

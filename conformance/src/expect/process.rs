@@ -102,7 +102,8 @@ impl Laws<'_> {
         let links = self.subject.case.rootfs.iter().filter(|(_, entry)| matches!(entry.node, Node::Symlink(_)));
         let mounts = self.subject.config.get("mounts").and_then(Value::as_array).into_iter().flatten();
         let mut points = mounts.filter_map(|mount| mount.get("destination").and_then(Value::as_str));
-        !links.map(|(place, _)| place.as_str()).any(on_the_way) && !points.any(|point| on_the_way(point.trim_end_matches('/')))
+        !links.map(|(place, _)| place.as_str()).any(on_the_way)
+            && !points.any(|point| on_the_way(point.trim_end_matches('/')))
     }
 
     fn directory(&self) -> Option<Expectation> {
@@ -120,7 +121,9 @@ impl Laws<'_> {
         let given = self.process.env.iter().copied().filter(has);
         let mut laws: Vec<_> =
             given.map(|entry| self.law("process.env-applied", "env", Matcher::Contains(json!(entry)))).collect();
-        laws.extend(self.callers_own().map(|entry| self.law("process.env-not-inherited", "env", Matcher::Lacks(json!(entry)))));
+        laws.extend(
+            self.callers_own().map(|entry| self.law("process.env-not-inherited", "env", Matcher::Lacks(json!(entry)))),
+        );
         laws.push(self.law("process.env-additions", "env", Matcher::PRESENT));
         laws
     }
@@ -165,7 +168,8 @@ impl Laws<'_> {
             return Vec::new();
         }
         let open = (0..).zip(streams).filter(|(_, stream)| !matches!(stream, Some(Stdio::Closed)));
-        open.map(|(number, _)| self.equals("process.terminal-false", &format!("descriptors/{number}/tty"), false)).collect()
+        open.map(|(number, _)| self.equals("process.terminal-false", &format!("descriptors/{number}/tty"), false))
+            .collect()
     }
 
     fn descriptors(&self) -> Vec<Expectation> {
@@ -180,7 +184,8 @@ impl Laws<'_> {
         let mut numbers: Vec<u32> = SPARE.chain(caller.descriptors.keys().copied()).collect();
         numbers.sort_unstable();
         numbers.dedup();
-        let absent = |number| self.law("process.descriptors-standard", &format!("descriptors/{number}"), Matcher::ABSENT);
+        let absent =
+            |number| self.law("process.descriptors-standard", &format!("descriptors/{number}"), Matcher::ABSENT);
         let mut laws: Vec<_> = numbers.into_iter().map(absent).collect();
         laws.push(self.law("process.descriptors-null", "descriptors", Matcher::PRESENT));
         laws
@@ -207,9 +212,7 @@ impl Laws<'_> {
     }
 
     fn scheduling(&self, scheduler: &Scheduler<'_>) -> Vec<Expectation> {
-        let law = |requirement, fact: &str, value: Value| {
-            self.equals(requirement, &format!("scheduler/{fact}"), value)
-        };
+        let law = |requirement, fact: &str, value: Value| self.equals(requirement, &format!("scheduler/{fact}"), value);
         let mut laws = vec![law("process.scheduler-policy", "policy", json!(scheduler.policy))];
         match (scheduler.policy, scheduler.priority) {
             ("SCHED_FIFO" | "SCHED_RR", Some(priority)) => {
@@ -260,8 +263,8 @@ impl Laws<'_> {
     }
 
     fn affinity(&self) -> Option<Expectation> {
-        let same = || Matcher::SameAs("/before/affinity".into());
-        self.process.exec_affinity.then(|| self.law("process.exec-affinity-not-for-start", "affinity", same()))
+        let callers = self.subject.before.get("affinity").filter(|_| self.process.exec_affinity)?;
+        Some(self.equals("process.exec-affinity-not-for-start", "affinity", callers.clone()))
     }
 }
 

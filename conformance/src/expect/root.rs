@@ -29,7 +29,9 @@ pub fn expect(subject: &Subject<'_>) -> Vec<Expectation> {
     } else if may_write(subject) {
         laws.push(law("root.readonly-false", "root.0", Matcher::Equals(json!({ "made": true }))));
     }
-    laws.extend(propagation(subject, &root).map(|(requirement, matcher)| law(requirement, "mounts/~1/propagation", matcher)));
+    laws.extend(
+        propagation(subject, &root).map(|(requirement, matcher)| law(requirement, "mounts/~1/propagation", matcher)),
+    );
     laws
 }
 

@@ -18,7 +18,12 @@ pub fn expect(subject: &Subject<'_>) -> Vec<Expectation> {
     for (number, (name, value)) in parameters.iter().enumerate() {
         if let (Some(start), Some(_)) = (subject.started(), file(name)) {
             let answer = inside(&start, &format!("sysctl.{number}"));
-            laws.push(super::expect("sysctl.applied", &start, answer, Matcher::Equals(json!({ "bytes": reads(value) }))));
+            laws.push(super::expect(
+                "sysctl.applied",
+                &start,
+                answer,
+                Matcher::Equals(json!({ "bytes": reads(value) })),
+            ));
         }
         if let (Some(create), true) = (subject.created(), of_the_runtime(subject, name)) {
             let failed = format!("/steps/{}/failed", token(&create));

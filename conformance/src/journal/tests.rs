@@ -70,7 +70,7 @@ fn a_label_has_every_index() {
 fn what_has_no_known_nonce_is_foreign() {
     let stranger = "{\"nonce\":\"00000000000000cc\",\"writer\":\"process\",\"event\":\"ran\",\"pid\":1}\n";
     let unknown = said(r#""event":"sang""#);
-    let wrong = said(r#""event":"ran","pid":"one""#);
+    let wrong = said(r#""event":"exiting","code":"one""#);
     let cut = &said(r#""event":"holding""#)[..20];
     let text = format!("hello\n{stranger}{unknown}{wrong}\n{cut}\n");
     let journal = read(&text);

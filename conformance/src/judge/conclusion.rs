@@ -57,24 +57,14 @@ pub fn exit_status(decided: &[Decided], whole: bool, usable: bool, waivers: &Wai
     }
 }
 
-fn conclude_from(
-    decided: &[Decided],
-    whole: bool,
-    counts: impl Fn(&Decided) -> bool,
-) -> Conclusion {
+fn conclude_from(decided: &[Decided], whole: bool, counts: impl Fn(&Decided) -> bool) -> Conclusion {
     let counted = || decided.iter().filter(|it| counts(it));
     let binding = || counted().filter(|it| it.in_profile && it.level.is_must());
     if binding().any(|it| it.verdict == Verdict::Fail) {
         return Conclusion::Nonconformant;
     }
-    let is_green = whole
-        && binding().all(|it| it.verdict == Verdict::Pass)
-        && !counted().any(Decided::has_error);
-    if is_green {
-        Conclusion::Conformant
-    } else {
-        Conclusion::Partial
-    }
+    let is_green = whole && binding().all(|it| it.verdict == Verdict::Pass) && !counted().any(Decided::has_error);
+    if is_green { Conclusion::Conformant } else { Conclusion::Partial }
 }
 
 #[cfg(test)]
@@ -97,56 +87,32 @@ mod tests {
             expectation: expectation("create", "/x", json!({"equals": 1})),
         };
         let id = "test.must".parse().unwrap();
-        Decided {
-            id,
-            level,
-            in_profile: true,
-            verdict,
-            standing: None,
-            outcomes: vec![outcome],
-        }
+        Decided { id, level, in_profile: true, verdict, standing: None, outcomes: vec![outcome] }
     }
 
     /// Conclusion and exit status of a whole run.
     fn whole(decided: &[Decided]) -> (Conclusion, u8) {
-        (
-            conclude(decided, true),
-            exit_status(decided, true, true, &Waivers::new()),
-        )
+        (conclude(decided, true), exit_status(decided, true, true, &Waivers::new()))
     }
 
     #[test]
     fn every_must_passed() {
-        let all = [
-            decided(Level::Must, Verdict::Pass),
-            decided(Level::Should, Verdict::Fail),
-        ];
+        let all = [decided(Level::Must, Verdict::Pass), decided(Level::Should, Verdict::Fail)];
         assert_eq!(whole(&all), (Conclusion::Conformant, 0));
     }
 
     #[test]
     fn a_broken_must_is_nonconformant_even_if_another_is_undecided() {
         for level in [Level::Must, Level::MustNot] {
-            let all = [
-                decided(level, Verdict::Fail),
-                decided(level, Verdict::Blocked),
-            ];
+            let all = [decided(level, Verdict::Fail), decided(level, Verdict::Blocked)];
             assert_eq!(whole(&all), (Conclusion::Nonconformant, 1));
         }
     }
 
     #[test]
     fn a_must_without_a_pass_is_never_green() {
-        for verdict in [
-            Verdict::Blocked,
-            Verdict::Unsupported,
-            Verdict::Undecidable,
-            Verdict::Undecided,
-        ] {
-            let all = [
-                decided(Level::Must, Verdict::Pass),
-                decided(Level::Must, verdict),
-            ];
+        for verdict in [Verdict::Blocked, Verdict::Unsupported, Verdict::Undecidable, Verdict::Undecided] {
+            let all = [decided(Level::Must, Verdict::Pass), decided(Level::Must, verdict)];
             assert_eq!(whole(&all), (Conclusion::Partial, 3));
         }
     }
@@ -154,10 +120,7 @@ mod tests {
     #[test]
     fn harness_trouble_is_partial_with_status_two_at_any_level_and_before_a_fail() {
         let troubled = decided(Level::Should, Verdict::Error);
-        assert_eq!(
-            whole(std::slice::from_ref(&troubled)),
-            (Conclusion::Partial, 2)
-        );
+        assert_eq!(whole(std::slice::from_ref(&troubled)), (Conclusion::Partial, 2));
         let both = [decided(Level::Must, Verdict::Fail), troubled];
         assert_eq!(whole(&both), (Conclusion::Nonconformant, 2));
     }
@@ -165,8 +128,7 @@ mod tests {
     #[test]
     fn trouble_counts_even_where_a_fail_hides_it() {
         let mut all = decided(Level::Must, Verdict::Fail);
-        all.outcomes
-            .extend(decided(Level::Must, Verdict::Error).outcomes);
+        all.outcomes.extend(decided(Level::Must, Verdict::Error).outcomes);
         assert_eq!(exit_status(&[all], true, true, &Waivers::new()), 2);
     }
 
@@ -180,10 +142,9 @@ mod tests {
     #[test]
     fn a_waiver_changes_the_status_and_not_the_verdict() {
         let waivers = Waivers::from([("test.must".parse().unwrap(), "known".to_owned())]);
-        for (verdict, conclusion) in [
-            (Verdict::Fail, Conclusion::Nonconformant),
-            (Verdict::Blocked, Conclusion::Partial),
-        ] {
+        for (verdict, conclusion) in
+            [(Verdict::Fail, Conclusion::Nonconformant), (Verdict::Blocked, Conclusion::Partial)]
+        {
             let all = [decided(Level::Must, verdict)];
             assert_eq!(conclude(&all, true), conclusion);
             assert_eq!(exit_status(&all, true, true, &waivers), 0);

@@ -20,11 +20,7 @@ pub(super) struct SecondValues<'a> {
 
 impl<'a> SecondValues<'a> {
     pub fn new(evidence: Vec<&'a Evidence>) -> Self {
-        Self {
-            evidence,
-            states: BTreeMap::new(),
-            relations: BTreeMap::new(),
-        }
+        Self { evidence, states: BTreeMap::new(), relations: BTreeMap::new() }
     }
 
     /// Whether what a pass of this expectation rests on took a second value anywhere.
@@ -33,10 +29,7 @@ impl<'a> SecondValues<'a> {
     pub fn exist_for(&mut self, passed: &Expectation) -> bool {
         if matching::is_relation(&passed.matcher) {
             let key = format!("{} {}", passed.fact, passed.matcher);
-            return *self
-                .relations
-                .entry(key)
-                .or_insert_with(|| is_ever_broken(&self.evidence, passed));
+            return *self.relations.entry(key).or_insert_with(|| is_ever_broken(&self.evidence, passed));
         }
         if let Some(&varies) = self.states.get(&passed.fact) {
             return varies;
@@ -48,15 +41,11 @@ impl<'a> SecondValues<'a> {
 }
 
 fn is_ever_broken(evidence: &[&Evidence], relation: &Expectation) -> bool {
-    evidence
-        .iter()
-        .any(|it| matching::relation_holds(it, relation) == Ok(false))
+    evidence.iter().any(|it| matching::relation_holds(it, relation) == Ok(false))
 }
 
 fn varies(evidence: &[&Evidence], pointer: &str) -> bool {
-    let mut states = evidence
-        .iter()
-        .filter_map(|it| reach::known(it, pointer).ok());
+    let mut states = evidence.iter().filter_map(|it| reach::known(it, pointer).ok());
     let Some(first) = states.next() else {
         return false;
     };
@@ -78,10 +67,7 @@ mod tests {
     use super::*;
 
     fn discriminates(runs: &[Value], matcher: Value) -> bool {
-        let runs: Vec<_> = runs
-            .iter()
-            .map(|facts| evidence("a/b", case(), json!({ "before": facts })))
-            .collect();
+        let runs: Vec<_> = runs.iter().map(|facts| evidence("a/b", case(), json!({ "before": facts }))).collect();
         let expected = expectation("create", "/before/fact", matcher);
         SecondValues::new(runs.iter().collect()).exist_for(&expected)
     }
@@ -89,26 +75,11 @@ mod tests {
     #[test]
     fn a_value_varies_by_another_value_or_by_its_absence() {
         let equals = json!({"equals": 1});
-        assert!(!discriminates(
-            &[json!({"fact": 1}), json!({"fact": 1})],
-            equals.clone()
-        ));
-        assert!(discriminates(
-            &[json!({"fact": 1}), json!({"fact": 2})],
-            equals.clone()
-        ));
-        assert!(discriminates(
-            &[json!({"fact": 1}), json!({"$complete": true})],
-            equals.clone()
-        ));
-        assert!(!discriminates(
-            &[json!({"fact": 1}), json!({})],
-            equals.clone()
-        ));
-        assert!(!discriminates(
-            &[json!({"fact": 1}), json!({"fact": {"$unreadable": "EIO"}})],
-            equals
-        ));
+        assert!(!discriminates(&[json!({"fact": 1}), json!({"fact": 1})], equals.clone()));
+        assert!(discriminates(&[json!({"fact": 1}), json!({"fact": 2})], equals.clone()));
+        assert!(discriminates(&[json!({"fact": 1}), json!({"$complete": true})], equals.clone()));
+        assert!(!discriminates(&[json!({"fact": 1}), json!({})], equals.clone()));
+        assert!(!discriminates(&[json!({"fact": 1}), json!({"fact": {"$unreadable": "EIO"}})], equals));
     }
 
     #[test]
@@ -121,21 +92,9 @@ mod tests {
 
     #[test]
     fn relations_of_one_fact_are_told_apart() {
-        let run = evidence(
-            "a/b",
-            case(),
-            json!({"before": {"fact": 1, "same": 1, "other": 2}}),
-        );
+        let run = evidence("a/b", case(), json!({"before": {"fact": 1, "same": 1, "other": 2}}));
         let mut values = SecondValues::new(vec![&run]);
-        assert!(!values.exist_for(&expectation(
-            "create",
-            "/before/fact",
-            json!({"same-as": "/before/same"})
-        )));
-        assert!(values.exist_for(&expectation(
-            "create",
-            "/before/fact",
-            json!({"same-as": "/before/other"})
-        )));
+        assert!(!values.exist_for(&expectation("create", "/before/fact", json!({"same-as": "/before/same"}))));
+        assert!(values.exist_for(&expectation("create", "/before/fact", json!({"same-as": "/before/other"}))));
     }
 }

@@ -20,24 +20,15 @@ pub(super) struct Unknown {
 
 impl Unknown {
     pub fn blocked(reason: Reason) -> Self {
-        Self {
-            verdict: Verdict::Blocked,
-            reason,
-        }
+        Self { verdict: Verdict::Blocked, reason }
     }
 
     pub fn undecidable(reason: Reason) -> Self {
-        Self {
-            verdict: Verdict::Undecidable,
-            reason,
-        }
+        Self { verdict: Verdict::Undecidable, reason }
     }
 
     pub fn undecided(reason: Reason) -> Self {
-        Self {
-            verdict: Verdict::Undecided,
-            reason,
-        }
+        Self { verdict: Verdict::Undecided, reason }
     }
 }
 
@@ -55,23 +46,15 @@ pub(super) fn reached(evidence: &Evidence, step: &str) -> Result<(), Unknown> {
     if evidence.attempted(step) {
         return Ok(());
     }
-    Err(Unknown::blocked(Reason::NotReached(
-        step.to_owned(),
-        first_failure(evidence),
-    )))
+    Err(Unknown::blocked(Reason::NotReached(step.to_owned(), first_failure(evidence))))
 }
 
 /// The fact that is expected after a step: what nobody asked because that step failed is blocked by it.
-pub(super) fn known_after<'a>(
-    evidence: &'a Evidence,
-    step: &str,
-    pointer: &str,
-) -> Result<Known<'a>, Unknown> {
+pub(super) fn known_after<'a>(evidence: &'a Evidence, step: &str, pointer: &str) -> Result<Known<'a>, Unknown> {
     known(evidence, pointer).map_err(|unknown| match unknown.reason {
-        Reason::NotAsked(_) if failed(evidence, step) => Unknown::blocked(Reason::NotReached(
-            pointer.to_owned(),
-            first_failure(evidence),
-        )),
+        Reason::NotAsked(_) if failed(evidence, step) => {
+            Unknown::blocked(Reason::NotReached(pointer.to_owned(), first_failure(evidence)))
+        }
         _ => unknown,
     })
 }
@@ -115,14 +98,8 @@ pub(super) fn timed_out(evidence: &Evidence, step: &str) -> bool {
 
 /// What the runtime itself said at a step: its standard error, else its standard output.
 pub(super) fn words<'a>(evidence: &'a Evidence, step: &str) -> &'a str {
-    let said = |stream| {
-        step_fact(evidence, step, stream)
-            .and_then(text)
-            .filter(|it| !it.trim().is_empty())
-    };
-    said("stderr")
-        .or_else(|| said("stdout"))
-        .unwrap_or_default()
+    let said = |stream| step_fact(evidence, step, stream).and_then(text).filter(|it| !it.trim().is_empty());
+    said("stderr").or_else(|| said("stdout")).unwrap_or_default()
 }
 
 /// A stream's text, which is given bare or, beside its size, as `bytes`.
@@ -156,9 +133,7 @@ fn mishap(evidence: &Evidence, step: &str) -> Option<String> {
 }
 
 fn step_fact<'a>(evidence: &'a Evidence, step: &str, name: &str) -> Option<&'a Value> {
-    evidence
-        .facts
-        .pointer(&format!("/steps/{}/{name}", token(step)))
+    evidence.facts.pointer(&format!("/steps/{}/{name}", token(step)))
 }
 
 #[cfg(test)]
@@ -190,50 +165,33 @@ mod tests {
     #[test]
     fn nothing_inside_counts_before_the_witness_has_reported() {
         let ran = json!({"failed": false});
-        let facts =
-            json!({"steps": {"create": ran, "start": ran}, "inside": {"start": {"pid": 1}}});
+        let facts = json!({"steps": {"create": ran, "start": ran}, "inside": {"start": {"pid": 1}}});
         let mut silent = evidence("a/b", case(), facts);
         let unknown = known(&silent, "/inside/start/pid").unwrap_err();
         assert_eq!(unknown.verdict, Verdict::Blocked);
         let words = "the witness inside never reported: at start: no step failed";
         assert_eq!(unknown.reason.to_string(), words);
         silent.facts["inside"]["start"]["$reported"] = json!(true);
-        assert_eq!(
-            known(&silent, "/inside/start/pid"),
-            Ok(Known::Present(&json!(1)))
-        );
+        assert_eq!(known(&silent, "/inside/start/pid"), Ok(Known::Present(&json!(1))));
     }
 
     #[test]
     fn a_silent_witness_is_blamed_on_the_step_that_failed() {
         let unknown = known(&create_failed(), "/inside/start/pid").unwrap_err();
-        assert!(
-            unknown.reason.to_string().contains("create failed: bad"),
-            "{}",
-            unknown.reason
-        );
+        assert!(unknown.reason.to_string().contains("create failed: bad"), "{}", unknown.reason);
     }
 
     #[test]
     fn what_a_failed_step_left_unasked_is_blocked_and_not_undecided() {
         let evidence = create_failed();
         let pointer = "/host/create/process/uid";
-        assert_eq!(
-            known_after(&evidence, "create", pointer)
-                .unwrap_err()
-                .verdict,
-            Verdict::Blocked
-        );
-        assert_eq!(
-            known(&evidence, pointer).unwrap_err().verdict,
-            Verdict::Undecided
-        );
+        assert_eq!(known_after(&evidence, "create", pointer).unwrap_err().verdict, Verdict::Blocked);
+        assert_eq!(known(&evidence, pointer).unwrap_err().verdict, Verdict::Undecided);
     }
 
     #[test]
     fn a_deadline_is_named_before_the_failure_that_it_causes() {
-        let facts =
-            json!({"steps": {"create": {"failed": true, "timeout": true, "stderr": "killed"}}});
+        let facts = json!({"steps": {"create": {"failed": true, "timeout": true, "stderr": "killed"}}});
         let cause = first_failure(&evidence("a/b", case(), facts));
         assert_eq!(cause, "create came to its deadline");
     }

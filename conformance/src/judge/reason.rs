@@ -8,7 +8,7 @@ use super::visible::{shorten, visible};
 use crate::expectation::Vantage;
 
 /// Characters that are kept of what a stranger said.
-const WORDS: usize = 160;
+const WORDS: usize = 240;
 
 /// Why something was neither passed nor failed.
 ///
@@ -79,11 +79,7 @@ impl Reason {
     pub fn particulars(&self) -> Option<String> {
         let words = |text: &str| shorten(&visible(text.trim()), WORDS);
         match self {
-            Self::NoCase
-            | Self::NotDiscriminating
-            | Self::NoControl
-            | Self::ControlRefused
-            | Self::Draft => None,
+            Self::NoCase | Self::NotDiscriminating | Self::NoControl | Self::ControlRefused | Self::Draft => None,
             Self::NotAsked(text)
             | Self::Unreadable(text)
             | Self::Shapeless(text)

@@ -17,20 +17,13 @@ const WORDS: usize = 4000;
 ///
 /// A call that was killed at its deadline has refused nothing.
 pub(super) fn refused(evidence: &Evidence, refusal: &Refusal) -> Result<bool, Unknown> {
-    let calls: Vec<_> = candidates(evidence, refusal)
-        .into_iter()
-        .filter(|step| evidence.attempted(step))
-        .collect();
+    let calls: Vec<_> = candidates(evidence, refusal).into_iter().filter(|step| evidence.attempted(step)).collect();
     if calls.is_empty() {
         let step = refusal.at.as_deref().unwrap_or("create").to_owned();
-        return Err(Unknown::blocked(Reason::NotReached(
-            step,
-            reach::first_failure(evidence),
-        )));
+        return Err(Unknown::blocked(Reason::NotReached(step, reach::first_failure(evidence))));
     }
     let ran = matches!(reach::known(evidence, RAN)?, Known::Present(_));
-    let refuses =
-        |step: &String| reach::failed(evidence, step) && !reach::timed_out(evidence, step);
+    let refuses = |step: &String| reach::failed(evidence, step) && !reach::timed_out(evidence, step);
     Ok(!ran && calls.iter().any(refuses))
 }
 
@@ -43,10 +36,8 @@ pub(super) fn accepted(control: &Evidence, refusal: &Refusal) -> bool {
 
 /// What happened, for a reader.
 pub(super) fn seen(evidence: &Evidence, refusal: &Refusal) -> String {
-    let mut parts: Vec<_> = candidates(evidence, refusal)
-        .iter()
-        .map(|step| format!("{step} {}", ending(evidence, step)))
-        .collect();
+    let mut parts: Vec<_> =
+        candidates(evidence, refusal).iter().map(|step| format!("{step} {}", ending(evidence, step))).collect();
     parts.push(match reach::known(evidence, RAN) {
         Ok(Known::Present(_)) => "the program ran".to_owned(),
         Ok(Known::Absent) => "the program never ran".to_owned(),
@@ -79,10 +70,7 @@ fn launches(steps: &[Step]) -> Vec<String> {
 
 fn launches_of(step: &Step) -> Vec<String> {
     match step {
-        Step::Call(Call {
-            verb: Verb::Create | Verb::Start | Verb::Run,
-            ..
-        }) => vec![step.name()],
+        Step::Call(Call { verb: Verb::Create | Verb::Start | Verb::Run, .. }) => vec![step.name()],
         Step::Together(together) => launches(&together.steps),
         Step::While(held) => [launches_of(&held.call), launches(&held.steps)].concat(),
         _ => Vec::new(),
@@ -110,13 +98,8 @@ impl Unusable {
         let steps = base.definition.steps();
         let mut names = steps.iter().flat_map(Step::names);
         let failed = names.find(|step| reach::failed(base, step) || reach::timed_out(base, step));
-        let words = failed
-            .map(|step| reach::words(base, &step).trim().to_owned())
-            .unwrap_or_default();
-        Some(Self {
-            seen: seen(base, &anywhere),
-            words: super::shorten(&words, WORDS),
-        })
+        let words = failed.map(|step| reach::words(base, &step).trim().to_owned()).unwrap_or_default();
+        Some(Self { seen: seen(base, &anywhere), words: super::shorten(&words, WORDS) })
     }
 }
 
@@ -129,11 +112,7 @@ mod tests {
     use super::*;
 
     fn life(create: Value, start: Value, journal: Value) -> Evidence {
-        evidence(
-            "a/b",
-            case(),
-            json!({"steps": {"create": create, "start": start}, "journal": journal}),
-        )
+        evidence("a/b", case(), json!({"steps": {"create": create, "start": start}, "journal": journal}))
     }
 
     fn silent() -> Value {
@@ -149,15 +128,7 @@ mod tests {
         assert_eq!(refused(&at_create, &ANYWHERE), Ok(true));
         let at_start = life(json!({"failed": false}), json!({"failed": true}), silent());
         assert_eq!(refused(&at_start, &ANYWHERE), Ok(true));
-        assert_eq!(
-            refused(
-                &at_start,
-                &Refusal {
-                    at: Some("create".into())
-                }
-            ),
-            Ok(false)
-        );
+        assert_eq!(refused(&at_start, &Refusal { at: Some("create".into()) }), Ok(false));
     }
 
     #[test]
@@ -168,75 +139,47 @@ mod tests {
 
     #[test]
     fn a_deadline_is_no_refusal() {
-        let slow = life(
-            json!({"failed": true, "timeout": true}),
-            json!({"skipped": ""}),
-            silent(),
-        );
+        let slow = life(json!({"failed": true, "timeout": true}), json!({"skipped": ""}), silent());
         assert_eq!(refused(&slow, &ANYWHERE), Ok(false));
     }
 
     #[test]
     fn silence_in_a_journal_that_is_not_complete_says_nothing() {
         let lost = life(json!({"failed": true}), json!({"skipped": ""}), json!({}));
-        assert_eq!(
-            refused(&lost, &ANYWHERE).unwrap_err().verdict,
-            Verdict::Undecided
-        );
+        assert_eq!(refused(&lost, &ANYWHERE).unwrap_err().verdict, Verdict::Undecided);
     }
 
     #[test]
     fn a_call_that_was_never_made_refused_nothing() {
-        let idle = life(
-            json!({"skipped": "setup failed"}),
-            json!({"skipped": ""}),
-            silent(),
-        );
-        assert_eq!(
-            refused(&idle, &ANYWHERE).unwrap_err().verdict,
-            Verdict::Blocked
-        );
+        let idle = life(json!({"skipped": "setup failed"}), json!({"skipped": ""}), silent());
+        assert_eq!(refused(&idle, &ANYWHERE).unwrap_err().verdict, Verdict::Blocked);
     }
 
     #[test]
     fn calls_within_other_steps_count() {
-        let nested = r#"{"about": "x", "steps": [{"while": {"name": "held", "hook": "prestart/0",
-            "call": "create", "steps": [{"create": {"name": "again"}}]}}]}"#;
+        let nested = r#"{"about": "x", "steps": [
+            {"while": {"name": "held", "hook": "prestart/0", "call": "create",
+                "steps": [{"create": {"name": "again"}}, "state"]}},
+            {"together": {"name": "race", "steps": ["start", {"start": {"name": "too"}}]}}]}"#;
         let nested = crate::case::Case::parse(nested).unwrap();
-        assert_eq!(launches(&nested.steps()), ["create", "again"]);
+        assert_eq!(launches(&nested.steps()), ["create", "again", "start", "too"]);
     }
 
     #[test]
     fn an_accepted_control_started_and_ran() {
         let done = json!({"failed": false});
-        assert!(accepted(
-            &life(done.clone(), done.clone(), ran()),
-            &ANYWHERE
-        ));
-        assert!(!accepted(
-            &life(done.clone(), done.clone(), silent()),
-            &ANYWHERE
-        ));
-        assert!(!accepted(
-            &life(done, json!({"failed": true}), ran()),
-            &ANYWHERE
-        ));
+        assert!(accepted(&life(done.clone(), done.clone(), ran()), &ANYWHERE));
+        assert!(!accepted(&life(done.clone(), done.clone(), silent()), &ANYWHERE));
+        assert!(!accepted(&life(done, json!({"failed": true}), ran()), &ANYWHERE));
     }
 
     #[test]
     fn an_unusable_runtime_is_quoted() {
         let words = "cgroup: not supported\n";
-        let refusing = life(
-            json!({"failed": true, "stderr": words}),
-            json!({"skipped": ""}),
-            silent(),
-        );
+        let refusing = life(json!({"failed": true, "stderr": words}), json!({"skipped": ""}), silent());
         let unusable = Unusable::of(&refusing).unwrap();
         assert_eq!(unusable.words, "cgroup: not supported");
-        assert_eq!(
-            unusable.seen,
-            "create failed, start was not tried, the program never ran"
-        );
+        assert_eq!(unusable.seen, "create failed, start was not tried, the program never ran");
         let done = json!({"failed": false});
         assert_eq!(Unusable::of(&life(done.clone(), done, ran())), None);
     }

@@ -29,11 +29,7 @@ pub(super) fn seen(evidence: &Evidence, expectation: &Expectation) -> String {
             format!("{}; the other: {}", state(&expectation.fact), state(other))
         }
         Matcher::Before(other) => {
-            format!(
-                "at {}; the other at {}",
-                state(&expectation.fact),
-                state(other)
-            )
+            format!("at {}; the other at {}", state(&expectation.fact), state(other))
         }
         _ => state(&expectation.fact),
     };
@@ -73,11 +69,7 @@ fn write(value: &Value, text: &mut String) {
         }
         Value::Object(fields) => {
             text.push('{');
-            for (number, (name, value)) in fields
-                .iter()
-                .filter(|(name, _)| *name != COMPLETE)
-                .enumerate()
-            {
+            for (number, (name, value)) in fields.iter().filter(|(name, _)| *name != COMPLETE).enumerate() {
                 separate(number, text);
                 text.push_str(&quoted(name));
                 text.push(':');
@@ -109,48 +101,28 @@ mod tests {
 
     fn seen_of(fact: Value) -> String {
         let evidence = evidence("a/b", case(), json!({"before": {"fact": fact}}));
-        seen(
-            &evidence,
-            &expectation("create", "/before/fact", json!({"equals": 1})),
-        )
+        seen(&evidence, &expectation("create", "/before/fact", json!({"equals": 1})))
     }
 
     #[test]
     fn a_fact_is_shown_without_what_a_terminal_obeys() {
-        assert_eq!(
-            seen_of(json!({"$complete": true, "a": ["\x1b[2J", 1]})),
-            r#"{"a":["\u001b[2J",1]}"#
-        );
+        assert_eq!(seen_of(json!({"$complete": true, "a": ["\x1b[2J", 1]})), r#"{"a":["\u001b[2J",1]}"#);
         assert_eq!(seen_of(json!("\u{9b}\u{202e}")), "\"\\u{9b}\\u{202e}\"");
     }
 
     #[test]
     fn a_long_fact_is_cut() {
-        for long in [
-            json!("x".repeat(9000)),
-            json!(vec!["y"; 5000]),
-            json!({"$unreadable": "z".repeat(900)}),
-        ] {
+        for long in [json!("x".repeat(9000)), json!(vec!["y"; 5000]), json!({"$unreadable": "z".repeat(900)})] {
             let seen = seen_of(long);
-            assert!(
-                seen.chars().count() <= LIMIT && seen.ends_with('…'),
-                "{seen}"
-            );
+            assert!(seen.chars().count() <= LIMIT && seen.ends_with('…'), "{seen}");
         }
     }
 
     #[test]
     fn both_sides_of_a_relation_are_shown() {
         let evidence = evidence("a/b", case(), json!({"before": {"fact": 1, "other": 2}}));
-        let relation = expectation(
-            "create",
-            "/before/fact",
-            json!({"same-as": "/before/other"}),
-        );
+        let relation = expectation("create", "/before/fact", json!({"same-as": "/before/other"}));
         assert_eq!(seen(&evidence, &relation), "1; the other: 2");
-        assert_eq!(
-            expected(&relation),
-            "/before/fact: the same as /before/other"
-        );
+        assert_eq!(expected(&relation), "/before/fact: the same as /before/other");
     }
 }

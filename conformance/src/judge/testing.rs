@@ -12,30 +12,18 @@ use crate::profile::Profile;
 
 /// The plain life.
 pub fn case() -> Case {
-    Case {
-        about: "a case of a test".to_owned(),
-        ..Case::default()
-    }
+    Case { about: "a case of a test".to_owned(), ..Case::default() }
 }
 
 /// Evidence of a case that was run for itself.
 pub fn evidence(id: &str, definition: Case, facts: Value) -> Evidence {
-    Evidence {
-        case: id.to_owned(),
-        role: Role::Case,
-        definition,
-        config: None,
-        facts,
-        trouble: None,
-        seconds: 0.5,
-    }
+    Evidence { case: id.to_owned(), role: Role::Case, definition, config: None, facts, trouble: None, seconds: 0.5 }
 }
 
 /// An expectation with a matcher as a fixture writes it, of `test.must` unless the matcher names a `requirement`.
 pub fn expectation(after: &str, fact: &str, matcher: Value) -> Expectation {
     let vantage = crate::expectation::Vantage::of(fact);
-    let mut document =
-        json!({"requirement": "test.must", "after": after, "fact": fact, "vantage": vantage});
+    let mut document = json!({"requirement": "test.must", "after": after, "fact": fact, "vantage": vantage});
     let fields = document.as_object_mut().unwrap();
     fields.extend(matcher.as_object().unwrap().clone());
     serde_json::from_value(document).unwrap()
@@ -104,10 +92,7 @@ pub fn profile() -> Profile {
 
 /// A run of the reference host: cgroup version 2, memory and pids.
 pub fn header() -> Header {
-    let mut host = HostFacts {
-        kernel: "6.1.0".to_owned(),
-        ..HostFacts::default()
-    };
+    let mut host = HostFacts { kernel: "6.1.0".to_owned(), ..HostFacts::default() };
     host.cgroups.unified = true;
     host.cgroups.v2 = ["memory".to_owned(), "pids".to_owned()].into();
     let (adapter_name, adapter) = Adapter::choose("runc".as_ref(), None).unwrap();

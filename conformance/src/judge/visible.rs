@@ -27,11 +27,7 @@ pub fn visible(text: &str) -> String {
 pub fn shorten(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         None => text.to_owned(),
-        Some(_) => text
-            .chars()
-            .take(limit.saturating_sub(1))
-            .chain(['…'])
-            .collect(),
+        Some(_) => text.chars().take(limit.saturating_sub(1)).chain(['…']).collect(),
     }
 }
 
@@ -50,20 +46,14 @@ mod tests {
 
     #[test]
     fn what_a_terminal_would_obey_is_shown() {
-        assert_eq!(
-            visible("a\x1b[31mb\x07\u{9b}c\x7f"),
-            "a\\u{1b}[31mb\\u{7}\\u{9b}c\\u{7f}"
-        );
+        assert_eq!(visible("a\x1b[31mb\x07\u{9b}c\x7f"), "a\\u{1b}[31mb\\u{7}\\u{9b}c\\u{7f}");
         assert_eq!(visible("one\ntwo\r\tthree"), "one\\ntwo\\r\\tthree");
     }
 
     #[test]
     fn what_reorders_or_hides_text_is_shown() {
         let hidden = visible("\u{202e}\u{200b}\u{2066}\u{feff}\u{fffe}\u{e0041}\u{2028}");
-        assert_eq!(
-            hidden,
-            "\\u{202e}\\u{200b}\\u{2066}\\u{feff}\\u{fffe}\\u{e0041}\\u{2028}"
-        );
+        assert_eq!(hidden, "\\u{202e}\\u{200b}\\u{2066}\\u{feff}\\u{fffe}\\u{e0041}\\u{2028}");
         assert_eq!(visible("größer <b> 語 🦀"), "größer <b> 語 🦀");
     }
 

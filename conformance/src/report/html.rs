@@ -34,10 +34,7 @@ pub fn render(report: &Report, specification: &Specification) -> String {
 }
 
 fn page(out: &mut String, report: &Report, specification: &Specification) -> fmt::Result {
-    let page = Page {
-        report,
-        specification,
-    };
+    let page = Page { report, specification };
     let (name, verdict) = (Text(&report.runtime.name), report.verdict.word());
     writeln!(
         out,
@@ -70,35 +67,19 @@ struct Page<'a> {
 impl Page<'_> {
     fn banner(&self, out: &mut String) -> fmt::Result {
         let report = self.report;
-        let (verdict, spec, profile) = (
-            report.verdict.word(),
-            report.suite.spec,
-            Text(&report.profile),
-        );
+        let (verdict, spec, profile) = (report.verdict.word(), report.suite.spec, Text(&report.profile));
         let version = report.runtime.version.lines().next().unwrap_or_default();
         let (name, version) = (Text(&report.runtime.name), Text(short_version(version)));
         writeln!(out, "<header class=\"banner {verdict}\"><div>")?;
-        writeln!(
-            out,
-            "<p class=\"about\">OCI Runtime Specification {spec} · profile {profile}</p>"
-        )?;
+        writeln!(out, "<p class=\"about\">OCI Runtime Specification {spec} · profile {profile}</p>")?;
         writeln!(out, "<h1>{name} <span>{version}</span></h1>")?;
         let sentence = report.sentence();
-        writeln!(
-            out,
-            "<p class=\"verdict\"><b>{verdict}</b>: {}</p>",
-            Text(&sentence)
-        )?;
+        writeln!(out, "<p class=\"verdict\"><b>{verdict}</b>: {}</p>", Text(&sentence))?;
         if report.unusable.is_none() {
             let total = report.total();
             write!(out, "<p class=\"numbers\">")?;
             for verdict in SHOWN.into_iter().filter(|it| total.of(*it) > 0) {
-                write!(
-                    out,
-                    "<span><b>{}</b>{}</span>",
-                    total.of(verdict),
-                    verdict.word()
-                )?;
+                write!(out, "<span><b>{}</b>{}</span>", total.of(verdict), verdict.word())?;
             }
             writeln!(out, "<span><b>{}</b>requirements</span></p>", total.total)?;
         }
@@ -106,32 +87,21 @@ impl Page<'_> {
     }
 
     fn identity(&self, out: &mut String) -> fmt::Result {
-        let Report {
-            runtime,
-            host,
-            suite,
-            ..
-        } = self.report;
+        let Report { runtime, host, suite, .. } = self.report;
         let cases = self.report.cases;
         let view = match host.cgroups.view {
             View::Host => "the host's",
             View::V1 => "v1 only",
             View::V2 => "v2 only",
         };
-        let list = |names: &std::collections::BTreeSet<String>| {
-            names.iter().cloned().collect::<Vec<_>>().join(" ")
-        };
+        let list = |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(" ");
         let row = |out: &mut String, name: &str, value: &str| match value {
             "" => Ok(()),
             value => writeln!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", Text(value)),
         };
         writeln!(out, "<dl class=\"card identity\">")?;
         row(out, "Runtime", &runtime.path)?;
-        row(
-            out,
-            "Version",
-            &runtime.version.lines().collect::<Vec<_>>().join(", "),
-        )?;
+        row(out, "Version", &runtime.version.lines().collect::<Vec<_>>().join(", "))?;
         row(out, "SHA-256", &runtime.sha256)?;
         row(out, "Adapter", &runtime.adapter)?;
         row(out, "System", &host.system)?;
@@ -139,22 +109,11 @@ impl Page<'_> {
         row(
             out,
             "Cgroups",
-            &format!(
-                "{view}; v1: {}; v2: {}",
-                or_none(&list(&host.cgroups.v1)),
-                or_none(&list(&host.cgroups.v2))
-            ),
+            &format!("{view}; v1: {}; v2: {}", or_none(&list(&host.cgroups.v1)), or_none(&list(&host.cgroups.v2))),
         )?;
         row(out, "LSMs", &list(&host.lsms))?;
         row(out, "Started", &self.report.started)?;
-        row(
-            out,
-            "Took",
-            &format!(
-                "{:.1} s, {} cases, {} controls",
-                self.report.seconds, cases.run, cases.controls
-            ),
-        )?;
+        row(out, "Took", &format!("{:.1} s, {} cases, {} controls", self.report.seconds, cases.run, cases.controls))?;
         row(out, "Suite", &suite.version)?;
         row(out, "Status", &self.report.exit_status.to_string())?;
         writeln!(out, "</dl>")
@@ -164,57 +123,35 @@ impl Page<'_> {
     fn trouble(&self, out: &mut String) -> fmt::Result {
         let report = self.report;
         if let Some(unusable) = &report.unusable {
-            writeln!(
-                out,
-                "<h2>In its own words</h2>\n<div class=\"card note\"><p>{}</p>",
-                Text(&unusable.seen)
-            )?;
+            writeln!(out, "<h2>In its own words</h2>\n<div class=\"card note\"><p>{}</p>", Text(&unusable.seen))?;
             writeln!(out, "<pre>{}</pre></div>", Lines(&unusable.words))?;
         }
         let patch = report.adapter_config.as_ref().map(ToString::to_string);
-        let waived: Vec<_> = report
-            .requirements
-            .iter()
-            .filter(|it| it.waived.is_some())
-            .map(|it| it.id.as_str())
-            .collect();
+        let waived: Vec<_> =
+            report.requirements.iter().filter(|it| it.waived.is_some()).map(|it| it.id.as_str()).collect();
         for (title, text) in [
             ("The run was stopped", report.stopped.clone()),
-            (
-                "The host lacks what the profile needs",
-                some_joined(&report.host_lacks, ", "),
-            ),
+            ("The host lacks what the profile needs", some_joined(&report.host_lacks, ", ")),
             ("Only these were run", some_joined(&report.selection, " ")),
             ("The adapter changes every config", patch),
             ("Kept out of the exit status", some_joined(&waived, " ")),
         ] {
             if let Some(text) = text {
-                writeln!(
-                    out,
-                    "<p class=\"card note\"><b>{title}:</b> {}</p>",
-                    Text(&text)
-                )?;
+                writeln!(out, "<p class=\"card note\"><b>{title}:</b> {}</p>", Text(&text))?;
             }
         }
         Ok(())
     }
 
     fn levels(&self, out: &mut String) -> fmt::Result {
-        writeln!(
-            out,
-            "<h2>By level</h2>\n<div class=\"card\"><div class=\"levels\">"
-        )?;
+        writeln!(out, "<h2>By level</h2>\n<div class=\"card\"><div class=\"levels\">")?;
         for (level, tally) in &self.report.summary {
             let kept = match level {
                 ocf_spec::Level::May => tally.observed,
                 _ => tally.pass,
             };
             writeln!(out, "<span class=\"name\">{level}</span>{}", Bar(tally))?;
-            writeln!(
-                out,
-                "<span class=\"count\"><b>{kept}</b> of {}</span>",
-                tally.total
-            )?;
+            writeln!(out, "<span class=\"count\"><b>{kept}</b> of {}</span>", tally.total)?;
         }
         writeln!(out, "</div>\n<div class=\"legend\">")?;
         let total = self.report.total();
@@ -229,23 +166,14 @@ impl Page<'_> {
         let failed = self.report.failed();
         writeln!(out, "<h2>Failed <small>{}</small></h2>", failed.len())?;
         if failed.is_empty() {
-            return writeln!(
-                out,
-                "<p class=\"card\">Nothing that was decided failed.</p>"
-            );
+            return writeln!(out, "<p class=\"card\">Nothing that was decided failed.</p>");
         }
-        failed
-            .into_iter()
-            .try_for_each(|entry| self.card(out, entry))
+        failed.into_iter().try_for_each(|entry| self.card(out, entry))
     }
 
     fn card(&self, out: &mut String, entry: &Entry) -> fmt::Result {
         let (id, level, verdict) = (&entry.id, entry.level, entry.verdict.word());
-        let beside = if entry.in_profile {
-            ""
-        } else {
-            " · not of the profile"
-        };
+        let beside = if entry.in_profile { "" } else { " · not of the profile" };
         let again = self.report.again(id);
         writeln!(
             out,
@@ -256,11 +184,7 @@ impl Page<'_> {
         for (name, value) in findings(entry) {
             writeln!(out, "<dt>{name}</dt><dd><code>{}</code></dd>", Text(value))?;
         }
-        writeln!(
-            out,
-            "<dt>again</dt><dd class=\"again\"><code>{}</code></dd></dl></div>",
-            Text(&again)
-        )
+        writeln!(out, "<dt>again</dt><dd class=\"again\"><code>{}</code></dd></dl></div>", Text(&again))
     }
 
     /// What is not decided, by reason: first of the profile, then beside it.
@@ -271,18 +195,10 @@ impl Page<'_> {
             if open.is_empty() {
                 continue;
             }
-            writeln!(
-                out,
-                "<h2>{title} <small>{}, by reason</small></h2>",
-                open.len()
-            )?;
+            writeln!(out, "<h2>{title} <small>{}, by reason</small></h2>", open.len())?;
             for ((verdict, kind), entries) in by_reason(&open) {
                 let (word, count) = (verdict.word(), entries.len());
-                writeln!(
-                    out,
-                    "<details class=\"card fold\"><summary><span class=\"name\">{}</span>",
-                    Text(kind)
-                )?;
+                writeln!(out, "<details class=\"card fold\"><summary><span class=\"name\">{}</span>", Text(kind))?;
                 writeln!(
                     out,
                     "<span class=\"chip {word}\">{word}</span><span class=\"count\">{count}</span></summary>"
@@ -290,16 +206,9 @@ impl Page<'_> {
                 writeln!(out, "<div class=\"body\"><ul class=\"ids\">")?;
                 for entry in entries {
                     let (id, level) = (&entry.id, entry.level);
-                    write!(
-                        out,
-                        "<li><a class=\"id\" href=\"#{id}\">{id}</a> <span class=\"level\">{level}</span>"
-                    )?;
+                    write!(out, "<li><a class=\"id\" href=\"#{id}\">{id}</a> <span class=\"level\">{level}</span>")?;
                     let particulars = entry.reason_particulars().unwrap_or_default();
-                    writeln!(
-                        out,
-                        "<span class=\"soft\">{}</span></li>",
-                        Text(particulars)
-                    )?;
+                    writeln!(out, "<span class=\"soft\">{}</span></li>", Text(particulars))?;
                 }
                 writeln!(out, "</ul></div></details>")?;
             }
@@ -312,24 +221,11 @@ impl Page<'_> {
         let entries = &self.report.requirements;
         for chapter in entries.chunk_by(|one, other| one.id.chapter() == other.id.chapter()) {
             let name = chapter.first().map_or("", |it| it.id.chapter());
-            let tally: Tally = chapter
-                .iter()
-                .filter(|it| it.in_profile)
-                .map(|it| it.verdict)
-                .collect();
-            writeln!(
-                out,
-                "<details class=\"card fold\"><summary><span class=\"name\">{name}</span>{}",
-                Bar(&tally)
-            )?;
+            let tally: Tally = chapter.iter().filter(|it| it.in_profile).map(|it| it.verdict).collect();
+            writeln!(out, "<details class=\"card fold\"><summary><span class=\"name\">{name}</span>{}", Bar(&tally))?;
             let (kept, of) = (tally.pass + tally.observed, tally.total);
-            writeln!(
-                out,
-                "<span class=\"count\">{kept} of {of}</span></summary><div class=\"body\">"
-            )?;
-            chapter
-                .iter()
-                .try_for_each(|entry| self.requirement(out, entry))?;
+            writeln!(out, "<span class=\"count\">{kept} of {of}</span></summary><div class=\"body\">")?;
+            chapter.iter().try_for_each(|entry| self.requirement(out, entry))?;
             writeln!(out, "</div></details>")?;
         }
         Ok(())
@@ -364,41 +260,21 @@ impl Page<'_> {
             passes => format!("{passes} passes, as nothing they rest on took a second value"),
         };
         let origins = [
-            (
-                "source",
-                known.map(|it| it.source.to_string()).unwrap_or_default(),
-            ),
-            (
-                "reading",
-                known.and_then(|it| it.reading.clone()).unwrap_or_default(),
-            ),
+            ("source", known.map(|it| it.source.to_string()).unwrap_or_default()),
+            ("reading", known.and_then(|it| it.reading.clone()).unwrap_or_default()),
             ("clauses", entry.clauses.join(" ")),
             ("properties", entry.properties.join(" ")),
             ("cases", entry.cases.join(" ")),
             ("not counted", uncounted),
         ];
-        origins
-            .into_iter()
-            .filter(|(_, text)| !text.is_empty())
-            .collect()
+        origins.into_iter().filter(|(_, text)| !text.is_empty()).collect()
     }
 
     fn coverage(&self, out: &mut String) -> fmt::Result {
         let (coverage, cases) = (self.report.coverage, self.report.cases);
-        writeln!(
-            out,
-            "<h2>How much of the text this is</h2>\n<div class=\"figures\">"
-        )?;
-        figure(
-            out,
-            coverage.clauses,
-            "upstream clauses with MUST or SHOULD that our requirements for runtimes carry",
-        )?;
-        figure(
-            out,
-            coverage.properties,
-            "leaf properties of config.json on Linux whose effect was decided",
-        )?;
+        writeln!(out, "<h2>How much of the text this is</h2>\n<div class=\"figures\">")?;
+        figure(out, coverage.clauses, "upstream clauses with MUST or SHOULD that our requirements for runtimes carry")?;
+        figure(out, coverage.properties, "leaf properties of config.json on Linux whose effect was decided")?;
         let (run, controls, troubled) = (cases.run, cases.controls, cases.troubled);
         writeln!(
             out,
@@ -408,8 +284,7 @@ impl Page<'_> {
     }
 
     fn sentence(&self, entry: &Entry) -> &str {
-        self.requirement_of(entry)
-            .map_or("", |it| it.sentence.as_str())
+        self.requirement_of(entry).map_or("", |it| it.sentence.as_str())
     }
 
     fn requirement_of(&self, entry: &Entry) -> Option<&Requirement> {
@@ -426,58 +301,35 @@ fn findings(entry: &Entry) -> impl Iterator<Item = (&'static str, &str)> {
         ("reason", &entry.reason),
         ("waived", &entry.waived),
     ];
-    findings
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    findings.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
 }
 
 fn by_reason<'a>(open: &[&'a Entry]) -> Vec<((Verdict, &'a str), Vec<&'a Entry>)> {
     let mut groups: BTreeMap<(Verdict, &str), Vec<&Entry>> = BTreeMap::new();
     for entry in open {
-        groups
-            .entry((entry.verdict, entry.reason_kind()))
-            .or_default()
-            .push(entry);
+        groups.entry((entry.verdict, entry.reason_kind())).or_default().push(entry);
     }
     groups.into_iter().collect()
 }
 
 fn figure(out: &mut String, share: Share, about: &str) -> fmt::Result {
     let Share { decided, of } = share;
-    writeln!(
-        out,
-        "<div class=\"card\"><b>{decided} <small>of {of}</small></b><p>{about}</p></div>"
-    )
+    writeln!(out, "<div class=\"card\"><b>{decided} <small>of {of}</small></b><p>{about}</p></div>")
 }
 
 fn footer(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(out, "<footer><p>What the words mean</p><dl>")?;
     for (word, meaning) in [
-        (
-            "pass",
-            "kept: a fact was really observed, and was another one elsewhere in this run",
-        ),
+        ("pass", "kept: a fact was really observed, and was another one elsewhere in this run"),
         ("fail", "broken"),
         ("error", "the harness had trouble of its own"),
         ("blocked", "a step that had to be reached was not"),
-        (
-            "undecidable",
-            "this host, or what can be seen of this runtime, lacks something",
-        ),
-        (
-            "undecided",
-            "no case raised it, or no pass counted; the reason says which",
-        ),
-        (
-            "unsupported",
-            "the text permits a choice, and the runtime does not claim it",
-        ),
+        ("undecidable", "this host, or what can be seen of this runtime, lacks something"),
+        ("undecided", "no case raised it, or no pass counted; the reason says which"),
+        ("unsupported", "the text permits a choice, and the runtime does not claim it"),
         ("observed", "a MAY: recorded, never judged"),
     ] {
-        writeln!(
-            out,
-            "<dt><span class=\"chip {word}\">{word}</span></dt><dd>{meaning}</dd>"
-        )?;
+        writeln!(out, "<dt><span class=\"chip {word}\">{word}</span></dt><dd>{meaning}</dd>")?;
     }
     let version = Text(&report.suite.version);
     writeln!(
@@ -493,20 +345,11 @@ struct Bar<'a>(&'a Tally);
 impl Display for Bar<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let some = || SHOWN.into_iter().filter(|it| self.0.of(*it) > 0);
-        let words: Vec<_> = some()
-            .map(|it| format!("{} {}", self.0.of(it), it.word()))
-            .collect();
-        write!(
-            f,
-            "<span class=\"bar\" role=\"img\" aria-label=\"{}\">",
-            words.join(", ")
-        )?;
+        let words: Vec<_> = some().map(|it| format!("{} {}", self.0.of(it), it.word())).collect();
+        write!(f, "<span class=\"bar\" role=\"img\" aria-label=\"{}\">", words.join(", "))?;
         for verdict in some() {
             let (word, count) = (verdict.word(), self.0.of(verdict));
-            write!(
-                f,
-                "<i class=\"{word}\" style=\"flex:{count}\" title=\"{count} {word}\"></i>"
-            )?;
+            write!(f, "<i class=\"{word}\" style=\"flex:{count}\" title=\"{count} {word}\"></i>")?;
         }
         f.write_str("</span>")
     }
@@ -554,9 +397,7 @@ struct Lines<'a>(&'a str);
 
 impl Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .lines()
-            .try_for_each(|line| writeln!(f, "{}", Text(line)))
+        self.0.lines().try_for_each(|line| writeln!(f, "{}", Text(line)))
     }
 }
 
@@ -600,12 +441,7 @@ mod tests {
             assert!(before.contains(text), "{text}");
         }
         for entry in &sample::report().requirements {
-            assert_eq!(
-                chapters.matches(&format!("id=\"{}\"", entry.id)).count(),
-                1,
-                "{}",
-                entry.id
-            );
+            assert_eq!(chapters.matches(&format!("id=\"{}\"", entry.id)).count(), 1, "{}", entry.id);
         }
     }
 
@@ -615,26 +451,16 @@ mod tests {
             let html = html(&report);
             assert!(!html.contains("<script") && !html.contains("alert('1')"));
             let shown = html.chars().filter(|it| *it != '\n');
-            assert!(
-                shown
-                    .into_iter()
-                    .all(|it| visible(&it.to_string()) == it.to_string())
-            );
+            assert!(shown.into_iter().all(|it| visible(&it.to_string()) == it.to_string()));
             assert!(is_balanced(&html));
         }
-        assert!(
-            html(&sample::hostile())
-                .contains("\\u{1b}]0;x\\u{7}\\u{9b}2J&lt;script&gt;alert(&#39;1&#39;)")
-        );
+        assert!(html(&sample::hostile()).contains("\\u{1b}]0;x\\u{7}\\u{9b}2J&lt;script&gt;alert(&#39;1&#39;)"));
     }
 
     #[test]
     fn what_stands_between_backquotes_is_code() {
         let prose = Prose("Of `a<b>` and `c` the rest ` is prose.").to_string();
-        assert_eq!(
-            prose,
-            "Of <code>a&lt;b&gt;</code> and <code>c</code> the rest  is prose."
-        );
+        assert_eq!(prose, "Of <code>a&lt;b&gt;</code> and <code>c</code> the rest  is prose.");
     }
 
     #[test]
@@ -649,21 +475,13 @@ mod tests {
     #[test]
     fn an_unusable_runtime_shows_its_words_and_no_figures() {
         let html = html(&sample::unusable());
-        assert!(
-            html.contains("<pre>cgroups: \\u{1b}[2Jnot supported\n]]&gt; try another host\n</pre>")
-        );
+        assert!(html.contains("<pre>cgroups: \\u{1b}[2Jnot supported\n]]&gt; try another host\n</pre>"));
         assert!(!html.contains("<h2>By level"));
     }
 
     /// Whether every element is closed in its turn, and every sign that opens a tag is one of ours.
     fn is_balanced(html: &str) -> bool {
-        let body = html
-            .split_once("<body>")
-            .unwrap()
-            .1
-            .split_once("</body>")
-            .unwrap()
-            .0;
+        let body = html.split_once("<body>").unwrap().1.split_once("</body>").unwrap().0;
         let mut open = Vec::new();
         for piece in body.split('<').skip(1) {
             let tag = piece.split('>').next().unwrap();

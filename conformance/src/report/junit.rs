@@ -21,10 +21,7 @@ pub fn render(report: &Report, specification: &Specification) -> String {
 fn suites(out: &mut String, report: &Report, specification: &Specification) -> fmt::Result {
     let total = report.total();
     let refused = usize::from(report.unusable.is_some());
-    let name = text(&format!(
-        "ocf {} {}",
-        report.runtime.name, report.suite.spec
-    ));
+    let name = text(&format!("ocf {} {}", report.runtime.name, report.suite.spec));
     let (tests, errors) = (total.total + refused, total.error + refused);
     let (failures, skipped, seconds) = (total.fail, skipped(&total), report.seconds);
     writeln!(
@@ -34,22 +31,12 @@ fn suites(out: &mut String, report: &Report, specification: &Specification) -> f
     )?;
     if let Some(unusable) = &report.unusable {
         let (seen, words) = (text(&unusable.seen), text(&unusable.words));
-        writeln!(
-            out,
-            "  <testsuite name=\"base\" tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\" time=\"0\">"
-        )?;
-        writeln!(
-            out,
-            "    <testcase classname=\"base\" name=\"the base bundle runs\" time=\"0\">"
-        )?;
+        writeln!(out, "  <testsuite name=\"base\" tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\" time=\"0\">")?;
+        writeln!(out, "    <testcase classname=\"base\" name=\"the base bundle runs\" time=\"0\">")?;
         writeln!(out, "      <error message=\"{seen}\">{words}</error>")?;
         writeln!(out, "    </testcase>\n  </testsuite>")?;
     }
-    let entries: Vec<_> = report
-        .requirements
-        .iter()
-        .filter(|it| it.in_profile)
-        .collect();
+    let entries: Vec<_> = report.requirements.iter().filter(|it| it.in_profile).collect();
     for chapter in entries.chunk_by(|one, other| one.id.chapter() == other.id.chapter()) {
         suite(out, chapter, specification)?;
     }
@@ -59,8 +46,7 @@ fn suites(out: &mut String, report: &Report, specification: &Specification) -> f
 fn suite(out: &mut String, chapter: &[&Entry], specification: &Specification) -> fmt::Result {
     let name = chapter.first().map_or("", |it| it.id.chapter());
     let tally: Tally = chapter.iter().map(|it| it.verdict).collect();
-    let (tests, failures, errors, skipped) =
-        (tally.total, tally.fail, tally.error, skipped(&tally));
+    let (tests, failures, errors, skipped) = (tally.total, tally.fail, tally.error, skipped(&tally));
     writeln!(
         out,
         "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" \
@@ -74,34 +60,21 @@ fn suite(out: &mut String, chapter: &[&Entry], specification: &Specification) ->
 
 fn case(out: &mut String, entry: &Entry, specification: &Specification) -> fmt::Result {
     let (chapter, id) = (entry.id.chapter(), &entry.id);
-    write!(
-        out,
-        "    <testcase classname=\"{chapter}\" name=\"{id}\" time=\"0\""
-    )?;
+    write!(out, "    <testcase classname=\"{chapter}\" name=\"{id}\" time=\"0\"")?;
     if entry.verdict == Verdict::Pass {
         return writeln!(out, "/>");
     }
-    let sentence = specification
-        .get(id.as_str())
-        .map_or("", |it| it.sentence.as_str());
-    let reason = entry
-        .reason
-        .as_deref()
-        .unwrap_or("a MAY is recorded and not judged");
+    let sentence = specification.get(id.as_str()).map_or("", |it| it.sentence.as_str());
+    let reason = entry.reason.as_deref().unwrap_or("a MAY is recorded and not judged");
     let (reason, details) = (text(reason), text(&details(entry, sentence)));
     let (level, verdict) = (entry.level, entry.verdict.word());
     writeln!(out, ">")?;
     match entry.verdict {
-        Verdict::Fail => writeln!(
-            out,
-            "      <failure type=\"{level}\" message=\"{}\">{details}</failure>",
-            text(sentence)
-        )?,
+        Verdict::Fail => {
+            writeln!(out, "      <failure type=\"{level}\" message=\"{}\">{details}</failure>", text(sentence))?
+        }
         Verdict::Error => {
-            writeln!(
-                out,
-                "      <error type=\"{level}\" message=\"{reason}\">{details}</error>"
-            )?;
+            writeln!(out, "      <error type=\"{level}\" message=\"{reason}\">{details}</error>")?;
         }
         _ => writeln!(out, "      <skipped message=\"{verdict}: {reason}\"/>")?,
     }
@@ -109,12 +82,8 @@ fn case(out: &mut String, entry: &Entry, specification: &Specification) -> fmt::
 }
 
 fn details(entry: &Entry, sentence: &str) -> String {
-    let named = [
-        ("expected", &entry.expected),
-        ("seen", &entry.seen),
-        ("case", &entry.case),
-        ("waived", &entry.waived),
-    ];
+    let named =
+        [("expected", &entry.expected), ("seen", &entry.seen), ("case", &entry.case), ("waived", &entry.waived)];
     let mut details = sentence.to_owned();
     for (name, value) in named {
         if let Some(value) = value {
@@ -163,17 +132,12 @@ mod tests {
             assert_eq!(success, verdict == Verdict::Pass, "{xml}");
             let element = match verdict {
                 Verdict::Pass => continue,
-                Verdict::Fail => {
-                    "<failure type=\"MUST\" message=\"The runtime keeps what it has to keep.\">"
-                }
+                Verdict::Fail => "<failure type=\"MUST\" message=\"The runtime keeps what it has to keep.\">",
                 Verdict::Error => "<error type=\"MUST\"",
                 _ => "<skipped message=\"",
             };
             let case = xml.split("name=\"test.must\"").nth(1).unwrap();
-            assert!(
-                case.split("</testcase>").next().unwrap().contains(element),
-                "{xml}"
-            );
+            assert!(case.split("</testcase>").next().unwrap().contains(element), "{xml}");
         }
     }
 
@@ -184,19 +148,14 @@ mod tests {
         assert!(xml.contains(suite), "{xml}");
         assert_eq!(xml.matches("<testcase ").count(), 4);
         assert_eq!(xml.matches("<skipped ").count(), 3);
-        assert!(xml.contains(
-            "<skipped message=\"undecidable: the host lacks: lsm:selinux, controller:rdma\"/>"
-        ));
+        assert!(xml.contains("<skipped message=\"undecidable: the host lacks: lsm:selinux, controller:rdma\"/>"));
         assert!(!xml.contains("test.author"));
     }
 
     #[test]
     fn an_unusable_runtime_is_an_error() {
         let xml = xml(&sample::unusable());
-        assert!(
-            xml.contains("tests=\"5\" failures=\"1\" errors=\"1\""),
-            "{xml}"
-        );
+        assert!(xml.contains("tests=\"5\" failures=\"1\" errors=\"1\""), "{xml}");
         assert!(xml.contains(
             "<error message=\"create failed\">cgroups: \\u{1b}[2Jnot supported\\n]]&gt; try another host</error>"
         ));
@@ -210,14 +169,8 @@ mod tests {
                 entry.verdict = verdict;
             }
             let xml = xml(&report);
-            assert!(
-                !xml.contains("<script") && !xml.contains("]]>") && !xml.contains("\"&amp;]"),
-                "{xml}"
-            );
-            assert!(
-                xml.chars()
-                    .all(|it| it == '\n' || visible(&it.to_string()) == it.to_string())
-            );
+            assert!(!xml.contains("<script") && !xml.contains("]]>") && !xml.contains("\"&amp;]"), "{xml}");
+            assert!(xml.chars().all(|it| it == '\n' || visible(&it.to_string()) == it.to_string()));
             assert!(is_well_formed(&xml), "{xml}");
         }
     }
@@ -232,10 +185,7 @@ mod tests {
                 return false;
             };
             let tag = &rest[start + 1..start + length];
-            if rest[..start].contains(['>', '"'])
-                || tag.contains('<')
-                || tag.matches('"').count() % 2 != 0
-            {
+            if rest[..start].contains(['>', '"']) || tag.contains('<') || tag.matches('"').count() % 2 == 1 {
                 return false;
             }
             let name = tag.trim_start_matches('/').split([' ', '/']).next();

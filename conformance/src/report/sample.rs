@@ -10,8 +10,7 @@ use crate::judge::testing::{self, case, evidence, expectation, header, profile, 
 use crate::judge::{Unusable, Waivers, judge};
 
 /// What a runtime would say to harm a terminal, a page, an XML document, and a reader's eye.
-pub const HOSTILE: &str =
-    "\x1b]0;x\x07\u{9b}2J<script>alert('1')</script>\"&amp;]]>\u{0}\u{202e}\u{fffe}\nend";
+pub const HOSTILE: &str = "\x1b]0;x\x07\u{9b}2J<script>alert('1')</script>\"&amp;]]>\u{0}\u{202e}\u{fffe}\nend";
 
 /// The specification that the samples are judged by.
 pub fn specification() -> Specification {
@@ -22,20 +21,11 @@ pub fn specification() -> Specification {
 pub fn run(fact: Value) -> Vec<(Evidence, Vec<Expectation>)> {
     let done = json!({"failed": false});
     let facts = json!({"steps": {"create": done, "start": done}, "journal": ran(), "before": {"fact": fact}});
-    let expected = |id: &str| {
-        expectation(
-            "start",
-            "/before/fact",
-            json!({"equals": 1, "requirement": id}),
-        )
-    };
+    let expected = |id: &str| expectation("start", "/before/fact", json!({"equals": 1, "requirement": id}));
     let mut control = evidence("test/plain", case(), facts.clone());
     control.role = Role::Control;
     vec![
-        (
-            evidence("test/plain", case(), facts),
-            ["test.must", "test.needs", "test.may"].map(expected).into(),
-        ),
+        (evidence("test/plain", case(), facts), ["test.must", "test.needs", "test.may"].map(expected).into()),
         (control, vec![]),
     ]
 }
@@ -44,11 +34,7 @@ fn report_of(header: &Header, fact: Value, unusable: Option<&Unusable>) -> Repor
     report_on(header, &run(fact), unusable)
 }
 
-fn report_on(
-    header: &Header,
-    evidence: &[(Evidence, Vec<Expectation>)],
-    unusable: Option<&Unusable>,
-) -> Report {
+fn report_on(header: &Header, evidence: &[(Evidence, Vec<Expectation>)], unusable: Option<&Unusable>) -> Report {
     let (specification, profile) = (specification(), profile());
     let decided = judge(header, evidence, &specification, &profile);
     Report::new(&Run {
@@ -104,12 +90,7 @@ pub fn hostile() -> Report {
     report.host_lacks = vec![hostile()];
     report.stopped = Some(hostile());
     for entry in &mut report.requirements {
-        for text in [
-            &mut entry.expected,
-            &mut entry.seen,
-            &mut entry.case,
-            &mut entry.waived,
-        ] {
+        for text in [&mut entry.expected, &mut entry.seen, &mut entry.case, &mut entry.waived] {
             *text = Some(hostile());
         }
         entry.reason = entry.reason.is_some().then(hostile);
@@ -123,9 +104,6 @@ pub fn hostile() -> Report {
 /// The runtime would not run the base bundle.
 pub fn unusable() -> Report {
     let words = "cgroups: \x1b[2Jnot supported\n]]> try another host".to_owned();
-    let unusable = Unusable {
-        seen: "create failed".to_owned(),
-        words,
-    };
+    let unusable = Unusable { seen: "create failed".to_owned(), words };
     report_of(&header(), json!(2), Some(&unusable))
 }

@@ -26,20 +26,11 @@ pub fn render(report: &Report, specification: &Specification, shown: &Shown<'_>)
     text
 }
 
-fn write_all(
-    out: &mut String,
-    report: &Report,
-    specification: &Specification,
-    shown: &Shown<'_>,
-) -> fmt::Result {
+fn write_all(out: &mut String, report: &Report, specification: &Specification, shown: &Shown<'_>) -> fmt::Result {
     let paint = Paint(shown.colour);
     identity(out, report, paint)?;
     if let Some(unusable) = &report.unusable {
-        writeln!(
-            out,
-            "\nIt would not run the base bundle: {}",
-            visible(&unusable.seen)
-        )?;
+        writeln!(out, "\nIt would not run the base bundle: {}", visible(&unusable.seen))?;
         for line in unusable.words.lines() {
             writeln!(out, "  | {}", visible(line))?;
         }
@@ -55,12 +46,7 @@ fn identity(out: &mut String, report: &Report, paint: Paint) -> fmt::Result {
     let (runtime, cases) = (&report.runtime, &report.cases);
     let name = paint.bold(&visible(&runtime.name));
     let version = runtime.version.lines().next().unwrap_or_default();
-    writeln!(
-        out,
-        "{name}  {}  {}",
-        visible(version),
-        visible(&runtime.path)
-    )?;
+    writeln!(out, "{name}  {}  {}", visible(version), visible(&runtime.path))?;
     let (spec, profile, seconds) = (report.suite.spec, visible(&report.profile), report.seconds);
     let (run, controls) = (cases.run, cases.controls);
     writeln!(
@@ -111,12 +97,7 @@ fn cell(tally: &Tally, verdict: Verdict, paint: Paint) -> String {
     }
 }
 
-fn failures(
-    out: &mut String,
-    report: &Report,
-    specification: &Specification,
-    paint: Paint,
-) -> fmt::Result {
+fn failures(out: &mut String, report: &Report, specification: &Specification, paint: Paint) -> fmt::Result {
     let failed = report.failed();
     if !failed.is_empty() {
         writeln!(out, "\n{} failed:", failed.len())?;
@@ -134,17 +115,8 @@ fn failure(
     entry: &Entry,
     paint: Paint,
 ) -> fmt::Result {
-    let beside = if entry.in_profile {
-        ""
-    } else {
-        ", not of the profile"
-    };
-    writeln!(
-        out,
-        "\n  {}  {}{beside}",
-        paint.red(entry.id.as_str()),
-        entry.level
-    )?;
+    let beside = if entry.in_profile { "" } else { ", not of the profile" };
+    writeln!(out, "\n  {}  {}{beside}", paint.red(entry.id.as_str()), entry.level)?;
     if let Some(requirement) = specification.get(entry.id.as_str()) {
         writeln!(out, "    {}", requirement.sentence)?;
     }
@@ -166,11 +138,7 @@ fn failure(
 /// What of the profile is not decided, by reason, the most frequent first.
 fn open(out: &mut String, report: &Report) -> fmt::Result {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for entry in report
-        .requirements
-        .iter()
-        .filter(|it| it.in_profile && it.reason.is_some())
-    {
+    for entry in report.requirements.iter().filter(|it| it.in_profile && it.reason.is_some()) {
         *reasons.entry(entry.reason_kind()).or_default() += 1;
     }
     let total: usize = reasons.values().sum();
@@ -188,16 +156,10 @@ fn open(out: &mut String, report: &Report) -> fmt::Result {
 
 /// The harness's own trouble in its words, the first few of it: whoever reads this must mend it first.
 fn troubles(out: &mut String, report: &Report) -> fmt::Result {
-    let errors = report
-        .requirements
-        .iter()
-        .filter(|it| it.verdict == Verdict::Error);
+    let errors = report.requirements.iter().filter(|it| it.verdict == Verdict::Error);
     let told: BTreeSet<_> = errors.map(|it| (&it.case, &it.reason)).collect();
     for (case, reason) in told.into_iter().take(3) {
-        let (case, reason) = (
-            case.as_deref().unwrap_or_default(),
-            reason.as_deref().unwrap_or_default(),
-        );
+        let (case, reason) = (case.as_deref().unwrap_or_default(), reason.as_deref().unwrap_or_default());
         writeln!(out, "  {}: {}", visible(case), visible(reason))?;
     }
     Ok(())
@@ -215,29 +177,19 @@ fn conclusion(out: &mut String, report: &Report, shown: &Shown<'_>, paint: Paint
         writeln!(out, "{}", counts(&report.total()))?;
     }
     if !report.host_lacks.is_empty() {
-        writeln!(
-            out,
-            "the host lacks what the profile needs: {}",
-            visible(&report.host_lacks.join(", "))
-        )?;
+        writeln!(out, "the host lacks what the profile needs: {}", visible(&report.host_lacks.join(", ")))?;
     }
     if let Some(why) = &report.stopped {
         writeln!(out, "the run was stopped: {}", visible(why))?;
     }
     let directory = visible(&shown.directory.to_string_lossy());
-    writeln!(
-        out,
-        "exit status {}; report.html, report.json and junit.xml are in {directory}",
-        report.exit_status
-    )
+    writeln!(out, "exit status {}; report.html, report.json and junit.xml are in {directory}", report.exit_status)
 }
 
 /// Each verdict that any requirement got, with its number; `unsupported` is among them.
 fn counts(tally: &Tally) -> String {
     let some = Verdict::ALL.into_iter().filter(|it| tally.of(*it) > 0);
-    let counts: Vec<_> = some
-        .map(|it| format!("{} {}", tally.of(it), it.word()))
-        .collect();
+    let counts: Vec<_> = some.map(|it| format!("{} {}", tally.of(it), it.word())).collect();
     format!("of {} requirements: {}", tally.total, counts.join(", "))
 }
 
@@ -263,11 +215,7 @@ impl Paint {
     }
 
     fn with(self, attributes: &str, text: &str) -> String {
-        if self.0 {
-            format!("\x1b[{attributes}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.0 { format!("\x1b[{attributes}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 
@@ -278,11 +226,7 @@ mod tests {
 
     fn shown(report: &Report, colour: bool) -> String {
         let directory = Path::new("/tmp/\x1b[1mout");
-        render(
-            report,
-            &sample::specification(),
-            &Shown { colour, directory },
-        )
+        render(report, &sample::specification(), &Shown { colour, directory })
     }
 
     #[test]
@@ -302,36 +246,19 @@ mod tests {
     #[test]
     fn the_levels_the_verdict_the_status_and_the_place_are_named() {
         let text = shown(&sample::report(), false);
-        assert!(
-            text.contains("               of  fail  undecidable  undecided  observed\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("\nMUST            1     1            0          0         0\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("\nNONCONFORMANT: 1 of 2 MUSTs of linux-core are broken\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("\nof 4 requirements: 1 fail, 1 undecidable, 1 undecided, 1 observed\n"),
-            "{text}"
-        );
+        assert!(text.contains("               of  fail  undecidable  undecided  observed\n"), "{text}");
+        assert!(text.contains("\nMUST            1     1            0          0         0\n"), "{text}");
+        assert!(text.contains("\nNONCONFORMANT: 1 of 2 MUSTs of linux-core are broken\n"), "{text}");
+        assert!(text.contains("\nof 4 requirements: 1 fail, 1 undecidable, 1 undecided, 1 observed\n"), "{text}");
         assert!(text.contains("      1  the host lacks\n"), "{text}");
-        assert!(text.contains(
-            "exit status 1; report.html, report.json and junit.xml are in /tmp/\\u{1b}[1mout\n"
-        ));
+        assert!(text.contains("exit status 1; report.html, report.json and junit.xml are in /tmp/\\u{1b}[1mout\n"));
     }
 
     #[test]
     fn the_harness_tells_its_own_trouble() {
         let text = shown(&sample::troubled(), false);
         assert!(text.contains("      1  harness trouble\n"), "{text}");
-        assert!(
-            text.contains("  test/plain: harness trouble: write journal: ENOSPC\n"),
-            "{text}"
-        );
+        assert!(text.contains("  test/plain: harness trouble: write journal: ENOSPC\n"), "{text}");
         assert!(text.contains("exit status 2; "), "{text}");
     }
 
@@ -347,10 +274,7 @@ mod tests {
     #[test]
     fn an_unusable_runtime_speaks_for_itself() {
         let text = shown(&sample::unusable(), false);
-        assert!(
-            text.contains("  | cgroups: \\u{1b}[2Jnot supported\n  | ]]> try another host\n"),
-            "{text}"
-        );
+        assert!(text.contains("  | cgroups: \\u{1b}[2Jnot supported\n  | ]]> try another host\n"), "{text}");
         assert!(text.contains("UNUSABLE: "), "{text}");
         assert!(!text.contains(" pass"), "{text}");
     }

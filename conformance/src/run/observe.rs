@@ -31,6 +31,21 @@ pub fn unreadable(why: impl std::fmt::Display) -> Value {
     json!({ UNREADABLE: why.to_string() })
 }
 
+/// A document that a stranger wrote, as facts: what its objects lack is known to be absent, and our own marks, if it
+/// forges them, are left out.
+pub fn whole(document: Value) -> Value {
+    match document {
+        Value::Object(fields) => {
+            let honest = fields.into_iter().filter(|(name, _)| name != COMPLETE && name != UNREADABLE);
+            let mut found = listing();
+            found.extend(honest.map(|(name, value)| (name, whole(value))));
+            Value::Object(found)
+        }
+        Value::Array(items) => items.into_iter().map(whole).collect(),
+        other => other,
+    }
+}
+
 /// All processes but those named, by pid.
 pub fn processes(ours: &BTreeSet<i32>) -> Value {
     let mut found = listing();

@@ -251,8 +251,11 @@ impl<'a> Scene<'a> {
         };
         let program = self.program().display().to_string();
         let runtime = adapter.via.is_some().then(|| self.runtime().display().to_string());
-        // Raw arguments are the case's, with its placeholders; all others are the adapter's.
-        let rest = operation.iter().map(|word| if call.verb == Verb::Raw { self.fill(word) } else { Ok(own(word)) });
+        // Raw arguments are the case's, so its placeholders are filled in as well; first, because theirs have braces, too.
+        let rest = operation.iter().map(|word| match call.verb {
+            Verb::Raw => self.fill(word).map(|word| own(&word)),
+            _ => Ok(own(word)),
+        });
         let global = adapter.global.iter().map(|word| Ok(own(word)));
         std::iter::once(program).chain(runtime).map(Ok).chain(global).chain(rest).collect()
     }
@@ -297,7 +300,7 @@ impl<'a> Scene<'a> {
         facts.insert("descriptors".into(), started.descriptors);
         facts.extend(code.map(|code| ("code".to_owned(), json!(code))));
         facts.extend(signal.map(|signal| ("signal".to_owned(), json!(signal))));
-        facts.extend(serde_json::from_str(&stdout).ok().map(|value: Value| ("json".to_owned(), value)));
+        facts.extend(serde_json::from_str(&stdout).ok().map(|value| ("json".to_owned(), observe::whole(value))));
         facts.insert("stdout".into(), json!(stdout));
         facts.insert("stderr".into(), json!(stderr));
         self.steps.insert(name.clone(), Value::Object(facts));
@@ -406,7 +409,8 @@ impl<'a> Scene<'a> {
         for under_way in all {
             self.finish(under_way)?;
         }
-        self.done(name);
+        let succeeded = together.steps.iter().filter(|step| self.steps[&step.name()]["failed"] == json!(false)).count();
+        self.steps.insert(name.to_owned(), json!({ "failed": false, "succeeded": succeeded }));
         self.look(name, MAIN, &[])
     }
 
@@ -499,15 +503,16 @@ impl<'a> Scene<'a> {
         for (moment, writer) in &self.moments {
             inside.insert(moment.clone(), journal::facts(&read.entries, writer, moment));
         }
-        let mut hooks = Map::new();
+        // A hook that the config does not have is known not to have run.
+        let mut hooks = listing();
         for place in self.bundles.get(MAIN).into_iter().flat_map(|b| b.hooks.keys()) {
             let Some((kind, index)) = place.split_once('/') else { continue };
             let mut facts = journal::facts(&read.entries, &format!("hook:{place}"), "hook");
             let state = facts.pointer("/stdin").and_then(Value::as_str).and_then(|text| serde_json::from_str(text).ok());
             if let (Some(fields), Some(state)) = (facts.as_object_mut(), state) {
-                fields.insert("state".to_owned(), state);
+                fields.insert("state".to_owned(), observe::whole(state));
             }
-            let kinds = hooks.entry(kind.to_owned()).or_insert_with(|| json!({}));
+            let kinds = hooks.entry(kind.to_owned()).or_insert_with(|| Value::Object(listing()));
             kinds[index] = facts;
         }
         let exit = self.containers.get(MAIN).and_then(|c| c.pid).and_then(|pid| self.watch.ended(pid));

@@ -315,6 +315,7 @@ impl<'a> Walk<'a> {
     fn together(&mut self, steps: &'a [Step], held: Option<&'a str>) {
         let calls: Vec<&'a Call> = steps.iter().flat_map(Step::calls).collect();
         let before = self.containers.clone();
+        let created = self.created();
         let alone = |call: &Call| calls.iter().filter(|other| other.container == call.container).count() == 1;
         for step in steps {
             let Step::Call(call) = step else { return self.forget() };
@@ -330,8 +331,10 @@ impl<'a> Walk<'a> {
             }
             self.record(call, step.name(), &container, Outcome::Open, held, true);
             let race = calls.iter().all(|call| call.verb == Verb::Create) && container.status == Status::Absent;
-            let status = if race { self.created() } else { Status::Unknown };
-            self.containers.entry(call.container.clone()).or_default().status = status;
+            let slot = self.containers.entry(call.container.clone()).or_default();
+            // Whichever comes second must leave alone what the first has made.
+            slot.provoked = race.then_some("create.id-in-use-no-container");
+            slot.status = if race { created } else { Status::Unknown };
         }
     }
 
@@ -383,7 +386,7 @@ fn is_named(call: &Call) -> bool {
 }
 
 /// The requirement by which a call that is an error leaves its container alone.
-fn left_alone(verb: Verb, status: Status) -> Option<&'static str> {
+pub fn left_alone(verb: Verb, status: Status) -> Option<&'static str> {
     match (verb, status) {
         (_, Status::Absent | Status::Unknown) => None,
         (Verb::Create | Verb::Run, _) => Some("create.id-in-use-no-container"),

@@ -55,7 +55,8 @@ impl View {
 
     /// The last entry that mounts on the place of the entry with this index, or above it, after it.
     pub fn covering(&self, index: usize) -> Option<usize> {
-        let covers = |later: &Entry| !later.is_remount() && lies_in(&self.entries[index].destination, &later.destination);
+        let covers =
+            |later: &Entry| !later.is_remount() && lies_in(&self.entries[index].destination, &later.destination);
         (index + 1..self.entries.len()).rev().find(|later| covers(&self.entries[*later]))
     }
 

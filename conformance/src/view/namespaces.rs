@@ -90,11 +90,17 @@ fn checked(entries: &[Value]) -> Result<Vec<(&str, Option<&str>)>, Offence> {
             return Err(Offence::refused("errors.invalid-value", format!("{kind:?} is no type of a namespace")));
         }
         if !seen.insert(kind) {
-            return Err(Offence::refused("namespaces.duplicate-refused", format!("two namespaces have the type {kind}")));
+            return Err(Offence::refused(
+                "namespaces.duplicate-refused",
+                format!("two namespaces have the type {kind}"),
+            ));
         }
         let path = typed(entry, "/path", "a string", Value::as_str)?;
         if path.is_some_and(|path| !path.is_empty() && !path.starts_with('/')) {
-            return Err(Offence::refused("errors.invalid-value", format!("the path of the {kind} namespace is relative")));
+            return Err(Offence::refused(
+                "errors.invalid-value",
+                format!("the path of the {kind} namespace is relative"),
+            ));
         }
         found.push((kind, path));
     }

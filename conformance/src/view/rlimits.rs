@@ -8,9 +8,22 @@ use super::{Offence, objects, typed};
 
 /// The limits of Linux (getrlimit(2)).
 const LIMITS: [&str; 16] = [
-    "RLIMIT_AS", "RLIMIT_CORE", "RLIMIT_CPU", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_LOCKS", "RLIMIT_MEMLOCK",
-    "RLIMIT_MSGQUEUE", "RLIMIT_NICE", "RLIMIT_NOFILE", "RLIMIT_NPROC", "RLIMIT_RSS", "RLIMIT_RTPRIO", "RLIMIT_RTTIME",
-    "RLIMIT_SIGPENDING", "RLIMIT_STACK",
+    "RLIMIT_AS",
+    "RLIMIT_CORE",
+    "RLIMIT_CPU",
+    "RLIMIT_DATA",
+    "RLIMIT_FSIZE",
+    "RLIMIT_LOCKS",
+    "RLIMIT_MEMLOCK",
+    "RLIMIT_MSGQUEUE",
+    "RLIMIT_NICE",
+    "RLIMIT_NOFILE",
+    "RLIMIT_NPROC",
+    "RLIMIT_RSS",
+    "RLIMIT_RTPRIO",
+    "RLIMIT_RTTIME",
+    "RLIMIT_SIGPENDING",
+    "RLIMIT_STACK",
 ];
 
 /// One entry of `process.rlimits`; its values are in the unit of the limit, and the greatest value of 64 bits is none.
@@ -31,7 +44,10 @@ pub fn view(config: &Value) -> Result<Option<Vec<Rlimit<'_>>>, Offence> {
     for entry in entries {
         let limit = rlimit(entry)?;
         if !LIMITS.contains(&limit.name) {
-            return Err(Offence::refused("rlimits.unknown-type-refused", format!("no limit is named {:?}", limit.name)));
+            return Err(Offence::refused(
+                "rlimits.unknown-type-refused",
+                format!("no limit is named {:?}", limit.name),
+            ));
         }
         if !seen.insert(limit.name) {
             return Err(Offence::refused("rlimits.duplicate-refused", format!("{} stands there twice", limit.name)));

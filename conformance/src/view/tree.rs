@@ -40,7 +40,8 @@ pub struct Directory {
 }
 
 /// Directories that every kernel's proc and sysfs have, and files of theirs that are not empty.
-const OF_PROC: (&[&str], &[&str]) = (&["/sys", "/sys/kernel"], &["/version", "/uptime", "/stat", "/sys/kernel/hostname"]);
+const OF_PROC: (&[&str], &[&str]) =
+    (&["/sys", "/sys/kernel"], &["/version", "/uptime", "/stat", "/sys/kernel/hostname"]);
 const OF_SYSFS: (&[&str], &[&str]) = (&["/kernel", "/devices", "/bus", "/fs"], &[]);
 
 impl Tree {
@@ -178,7 +179,11 @@ pub fn resolved(case: &Case, path: &str) -> Option<String> {
         let Some((at, target)) = link else { return Some(path) };
         let parent = at.rsplit_once('/').map_or("", |(parent, _)| parent);
         let rest = &path[at.len()..];
-        path = plain(&if target.starts_with('/') { format!("{target}{rest}") } else { format!("{parent}/{target}{rest}") });
+        path = plain(&if target.starts_with('/') {
+            format!("{target}{rest}")
+        } else {
+            format!("{parent}/{target}{rest}")
+        });
     }
     None
 }
@@ -203,7 +208,9 @@ pub fn mounted_below(case: &Case, source: &str) -> Vec<String> {
 /// Whether the mount that the set-up made at `source`, or the nearest above it, is shared.
 pub fn is_shared(case: &Case, source: &str) -> bool {
     let above = case.setup.iter().filter_map(|action| match action {
-        Action::Mount { target, options, .. } if below(source, target).is_some() || below(target, source) == Some("") => {
+        Action::Mount { target, options, .. }
+            if below(source, target).is_some() || below(target, source) == Some("") =>
+        {
             Some((target.len(), options.iter().any(|option| option == "shared")))
         }
         _ => None,
@@ -253,10 +260,14 @@ fn rest<'a>(path: &'a str, directory: &str) -> Option<&'a str> {
 /// Whether the host does nothing before the start by which what the set-up wrote could be gone.
 fn is_plain_setup(case: &Case) -> bool {
     let moves = |action: &Action| {
-        matches!(action, Action::Remove { .. } | Action::Rename { .. } | Action::Unmount { .. } | Action::Symlink { .. })
+        matches!(
+            action,
+            Action::Remove { .. } | Action::Rename { .. } | Action::Unmount { .. } | Action::Symlink { .. }
+        )
     };
     let steps = case.steps();
-    let before = steps.iter().take_while(|step| !matches!(step, Step::Call(call) if call.verb == crate::case::Verb::Start));
+    let before =
+        steps.iter().take_while(|step| !matches!(step, Step::Call(call) if call.verb == crate::case::Verb::Start));
     !case.setup.iter().any(moves) && !before.into_iter().any(|step| matches!(step, Step::Host(_)))
 }
 
@@ -321,7 +332,8 @@ mod tests {
 
     #[test]
     fn links_are_followed_as_inside() {
-        let case = case(json!({ "about": "a", "rootfs": { "/l": { "symlink": "/real" }, "/m": { "symlink": "../../up" } } }));
+        let case =
+            case(json!({ "about": "a", "rootfs": { "/l": { "symlink": "/real" }, "/m": { "symlink": "../../up" } } }));
         assert_eq!(resolved(&case, "/l/x").as_deref(), Some("/real/x"));
         assert_eq!(resolved(&case, "/m").as_deref(), Some("/up"));
         assert!(behind_link(&case, "/l/x") && !behind_link(&case, "/real"));

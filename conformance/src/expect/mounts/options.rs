@@ -119,7 +119,8 @@ impl Laws<'_> {
         let shared = entry.source.as_deref().is_some_and(|source| tree::is_shared(self.subject.case, source));
         let law = |requirement: &str, word: &str, place: &str| {
             let fact = format!("{}/propagation", self.mount(place));
-            let matcher = if word == "private" { Matcher::Equals(json!(["private"])) } else { Matcher::Contains(json!(word)) };
+            let matcher =
+                if word == "private" { Matcher::Equals(json!(["private"])) } else { Matcher::Contains(json!(word)) };
             self.law(requirement, fact, matcher)
         };
         let mut all = Vec::new();
@@ -131,7 +132,11 @@ impl Laws<'_> {
             }
             if entry.has(recursive) && applies {
                 let places = self.places(entry, place).into_iter();
-                all.extend(places.filter(|it| one != "slave" || it == place).map(|it| law(&format!("mounts.option-{recursive}"), one, &it)));
+                all.extend(
+                    places
+                        .filter(|it| one != "slave" || it == place)
+                        .map(|it| law(&format!("mounts.option-{recursive}"), one, &it)),
+                );
             }
         }
         all
@@ -139,7 +144,8 @@ impl Laws<'_> {
 
     /// Flags of the file system, and what `defaults` alone gives.
     fn of_file_system(&self, entry: &Entry, place: &str) -> Vec<Expectation> {
-        let (own, of_system) = (format!("{}/options", self.mount(place)), format!("{}/super-options", self.mount(place)));
+        let (own, of_system) =
+            (format!("{}/options", self.mount(place)), format!("{}/super-options", self.mount(place)));
         let mut all = Vec::new();
         for (set, clear) in FILE_SYSTEM {
             let law = |option: &str, matcher| self.law(&format!("mounts.option-{option}"), of_system.clone(), matcher);
@@ -200,7 +206,10 @@ fn tmpfs(entry: &Entry) -> Vec<String> {
         number("nr_inodes").map(|count| format!("nr_inodes={count}")),
         number("uid").map(|uid| format!("uid={uid}")),
         number("gid").map(|gid| format!("gid={gid}")),
-    ].into_iter().flatten().collect()
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// What a devpts shows of its data.
