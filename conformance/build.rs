@@ -2,6 +2,7 @@
 
 use std::env;
 use std::error::Error;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -20,5 +21,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     if !status.success() {
         return Err(format!("compile witness/main.rs with {rustc:?}: {status}").into());
     }
+    let start = slot(&fs::read(&program)?)?;
+    fs::write(program.with_file_name("slot.rs"), start.to_string())?;
     Ok(())
+}
+
+/// Where the slot begins in the program; `witness/slot.rs` has the same magic, and nothing else may.
+fn slot(program: &[u8]) -> Result<usize, String> {
+    let magic = b"\xf5OCF\xc1slot\xfe\x8d\xa7\xc0\xf8\x99\xff";
+    let starts: Vec<_> = program.windows(magic.len()).enumerate().filter(|(_, bytes)| bytes == magic).collect();
+    match starts[..] {
+        [(start, _)] => Ok(start),
+        _ => Err(format!("the witness has {} slots where it must have one", starts.len())),
+    }
 }

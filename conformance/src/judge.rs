@@ -1,7 +1,7 @@
 //! Judges evidence: a pure function, without clock, file or process.
 //!
 //! 1. Each expectation is judged against its own evidence: an [`Outcome`].
-//! 2. A pass is weighed against all evidence of the run: a refusal counts beside an accepted control, and
+//! 2. A pass is weighed against all evidence of the run: what an error shows counts beside an accepted control, and
 //!    any pass only if what it rests on took a second value somewhere.
 //! 3. A requirement is decided by the gravest of its outcomes: a [`Decided`].
 //!
@@ -13,11 +13,12 @@ use ocf_spec::{Level, Requirement, RequirementId, Specification};
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, Header, Role};
-use crate::expectation::{Expectation, Matcher};
+use crate::expectation::Expectation;
 use crate::host::{HostFacts, Need};
 use crate::profile::Profile;
 
 mod conclusion;
+mod control;
 mod discrimination;
 mod matching;
 mod reach;
@@ -33,6 +34,7 @@ pub use reason::Reason;
 pub use refusal::Unusable;
 pub use visible::{shorten, visible};
 
+use control::Controls;
 use discrimination::SecondValues;
 use reach::Unknown;
 
@@ -180,7 +182,7 @@ pub fn judge(
 struct Bench<'a> {
     header: &'a Header,
     raised: BTreeMap<&'a RequirementId, Vec<(&'a Evidence, &'a Expectation)>>,
-    controls: BTreeMap<&'a str, &'a Evidence>,
+    controls: Controls<'a>,
     second_values: SecondValues<'a>,
 }
 
@@ -194,14 +196,8 @@ impl<'a> Bench<'a> {
                 raised.entry(&expectation.requirement).or_default().push((evidence, expectation));
             }
         }
-        let usable = || sorted.iter().map(|(it, _)| it).filter(|it| it.trouble.is_none());
-        let controls = usable().filter(|it| it.role == Role::Control);
-        Self {
-            header,
-            raised,
-            controls: controls.map(|it| (it.case.as_str(), it)).collect(),
-            second_values: SecondValues::new(usable().collect()),
-        }
+        let usable: Vec<_> = sorted.iter().map(|(it, _)| it).filter(|it| it.trouble.is_none()).collect();
+        Self { header, raised, controls: Controls::of(&usable), second_values: SecondValues::new(usable) }
     }
 
     fn decide(&mut self, requirement: &Requirement, profile: &Profile) -> Decided {
@@ -223,7 +219,9 @@ impl<'a> Bench<'a> {
         let raised = self.raised.remove(&requirement.id).unwrap_or_default();
         let outcomes: Vec<_> =
             raised.into_iter().map(|(evidence, it)| self.outcome(requirement, evidence, it)).collect();
-        match outcomes.iter().map(|outcome| outcome.verdict).min() {
+        // What a MAY shows once is observed, however many other cases were not come to.
+        let rank = |verdict: &Verdict| (requirement.level == Level::May && *verdict != Verdict::Observed, *verdict);
+        match outcomes.iter().map(|outcome| outcome.verdict).min_by_key(rank) {
             Some(gravest) => (gravest, None, outcomes),
             None => (Verdict::Undecided, Some(Reason::NoCase), outcomes),
         }
@@ -264,13 +262,7 @@ impl<'a> Bench<'a> {
 
     /// Whether a pass counts.
     fn count(&mut self, evidence: &Evidence, expectation: &Expectation) -> Result<(), Unknown> {
-        if let Matcher::Refused(refusal) = &expectation.matcher {
-            let control = self.controls.get(evidence.case.as_str());
-            let control = control.ok_or_else(|| Unknown::undecided(Reason::NoControl))?;
-            if !refusal::accepted(control, refusal) {
-                return Err(Unknown::undecided(Reason::ControlRefused));
-            }
-        }
+        self.controls.vouch(evidence, expectation)?;
         if !self.second_values.exist_for(expectation) {
             return Err(Unknown::undecided(Reason::NotDiscriminating));
         }

@@ -4,6 +4,7 @@
 //! whoever shows it escapes it first, with [`crate::judge::visible`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use ocf_spec::{Level, Party, Requirement, RequirementId, Specification, Version, upstream};
 use serde::{Deserialize, Serialize};
@@ -65,6 +66,9 @@ pub struct Report {
     pub stopped: Option<String>,
     /// What was run.
     pub cases: Cases,
+    /// Cases that were not run, by the reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, Vec<String>>,
     /// How far the text and the properties are decided.
     pub coverage: Coverage,
     /// The profile's requirements, by level.
@@ -183,6 +187,37 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
+/// Why a run ended before its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// A signal asked for it.
+    Signal,
+    /// So many cases in a row ran into their deadline.
+    Deadlines(usize),
+    /// The runtime failed, and `--fail-fast` was given.
+    FirstFail,
+    /// Something of the host that no case may change was changed.
+    HostChanged(String),
+}
+
+impl Stopped {
+    /// Whether what was found until then can be trusted.
+    pub fn is_trusted(&self) -> bool {
+        matches!(self, Self::Deadlines(_) | Self::FirstFail)
+    }
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signal => f.write_str("a signal asked for it"),
+            Self::Deadlines(cases) => write!(f, "{cases} cases in a row ran into their deadline"),
+            Self::FirstFail => f.write_str("the runtime failed, and --fail-fast was given"),
+            Self::HostChanged(what) => write!(f, "the host changed under it: {what}"),
+        }
+    }
+}
+
 /// All that a report is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
@@ -205,7 +240,9 @@ pub struct Run<'a> {
     /// What the runtime made of the base bundle, if it would not run it.
     pub unusable: Option<&'a Unusable>,
     /// Why the run ended before its time, if it did.
-    pub stopped: Option<&'a str>,
+    pub stopped: Option<&'a Stopped>,
+    /// Cases that were not run, each with the reason.
+    pub left_out: &'a [(String, String)],
     /// How long it took.
     pub seconds: f64,
 }
@@ -217,6 +254,7 @@ impl Report {
         let host_lacks: Vec<_> =
             run.profile.needs.iter().filter(|it| !it.met(&header.host)).map(ToString::to_string).collect();
         let is_whole = host_lacks.is_empty() && run.stopped.is_none();
+        let is_usable = run.unusable.is_none() && run.stopped.is_none_or(Stopped::is_trusted);
         let verdict = match run.unusable {
             Some(_) => Conclusion::Unusable,
             None => conclude(decided, is_whole),
@@ -234,10 +272,11 @@ impl Report {
             started: header.started.clone(),
             seconds: run.seconds,
             verdict,
-            exit_status: exit_status(decided, is_whole, run.unusable.is_none(), run.waivers),
+            exit_status: exit_status(decided, is_whole, is_usable, run.waivers),
             unusable: run.unusable.cloned(),
-            stopped: run.stopped.map(str::to_owned),
+            stopped: run.stopped.map(ToString::to_string),
             cases: Cases::of(run.evidence),
+            left_out: by_reason(run.left_out),
             coverage: Coverage::of(decided, run.specification, header.spec),
             summary: by_level(decided),
             outside: decided.iter().filter(|it| !it.in_profile).map(|it| it.verdict).collect(),
@@ -305,6 +344,13 @@ impl Report {
         }
     }
 
+    /// Which cases were left out for which reason, in a phrase each; none if none was.
+    pub fn left_out_in_words(&self) -> Option<String> {
+        let phrase = |(reason, cases): (&String, &Vec<String>)| format!("{} {reason}", cases.len());
+        let phrases: Vec<_> = self.left_out.iter().map(phrase).collect();
+        (!phrases.is_empty()).then(|| phrases.join(", "))
+    }
+
     /// The command that runs one requirement again, and keeps its bundle.
     pub fn again(&self, id: &RequirementId) -> String {
         format!("{} {id} --keep", self.command)
@@ -342,6 +388,14 @@ impl Entry {
     pub fn reason_particulars(&self) -> Option<&str> {
         self.reason.as_deref()?.split_once(": ").map(|(_, particulars)| particulars)
     }
+}
+
+fn by_reason(left_out: &[(String, String)]) -> BTreeMap<String, Vec<String>> {
+    let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (case, reason) in left_out {
+        reasons.entry(reason.clone()).or_default().push(case.clone());
+    }
+    reasons
 }
 
 impl Cases {
@@ -576,7 +630,7 @@ mod tests {
     fn what_keeps_the_run_from_being_whole_keeps_it_from_green() {
         let (header, profile) = (crate::judge::testing::header(), crate::judge::testing::profile());
         let specification = sample::specification();
-        let report = |profile: &Profile, stopped| {
+        let report = |profile: &Profile, stopped: Option<&Stopped>| {
             let waivers = Waivers::new();
             let run = Run {
                 header: &header,
@@ -589,13 +643,16 @@ mod tests {
                 command: "ocf test",
                 unusable: None,
                 stopped,
+                left_out: &[],
                 seconds: 0.0,
             };
             let report = Report::new(&run);
             (report.verdict, report.exit_status, report.host_lacks)
         };
         assert_eq!(report(&profile, None), (Conclusion::Conformant, 0, vec![]));
-        assert_eq!(report(&profile, Some("deadlines")), (Conclusion::Partial, 3, vec![]));
+        assert_eq!(report(&profile, Some(&Stopped::Deadlines(3))), (Conclusion::Partial, 3, vec![]));
+        assert_eq!(report(&profile, Some(&Stopped::Signal)), (Conclusion::Partial, 2, vec![]));
+        assert_eq!(report(&profile, Some(&Stopped::HostChanged("x".into()))), (Conclusion::Partial, 2, vec![]));
         let needs = Profile { needs: vec![crate::host::Need::CgroupV1, crate::host::Need::CgroupV2], ..profile };
         assert_eq!(report(&needs, None), (Conclusion::Partial, 3, vec!["cgroup=v1".to_owned()]));
     }

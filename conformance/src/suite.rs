@@ -26,6 +26,7 @@ use crate::expect;
 use crate::judge::{Unusable, Verdict};
 use crate::profile::Profile;
 use crate::properties;
+use crate::report::Stopped;
 use crate::run::job::{Job, Outcome};
 use crate::run::{Runner, STOP};
 
@@ -78,7 +79,7 @@ pub struct Gathered {
     /// Why the runtime can't be tested at all, if so.
     pub unusable: Option<Unusable>,
     /// Why the run ended early, if it did: then it cannot be trusted as a whole.
-    pub stopped: Option<String>,
+    pub stopped: Option<Stopped>,
     /// Cases that did not run, with the reason.
     pub left_out: Vec<(String, String)>,
     /// How long it took, in seconds.
@@ -153,7 +154,7 @@ pub fn gather(options: &Options, progress: &(dyn Fn(usize, usize, &str) + Sync))
         stopped = why;
     }
     if let Some(change) = before.changed() {
-        stopped.get_or_insert(format!("the host changed under the run: {change}"));
+        stopped.get_or_insert(Stopped::HostChanged(change));
     }
     let seconds = started.0.elapsed().as_secs_f64();
     Ok(Gathered { header, profile, evidence, unusable, stopped, left_out, seconds })
@@ -245,7 +246,7 @@ impl Run<'_> {
     }
 
     /// Runs all cases, those that need the machine for themselves last; gives the evidence in the cases' order.
-    fn all(&self, planned: Vec<Planned>, header: &Header, progress: &(dyn Fn(usize, usize, &str) + Sync)) -> (Vec<Evidence>, Option<String>) {
+    fn all(&self, planned: Vec<Planned>, header: &Header, progress: &(dyn Fn(usize, usize, &str) + Sync)) -> (Vec<Evidence>, Option<Stopped>) {
         let total = planned.len();
         let (alone, together): (Vec<_>, Vec<_>) = planned.into_iter().enumerate().partition(|(_, p)| p.case.alone);
         let work = Work {
@@ -344,14 +345,14 @@ impl Work<'_> {
         self.overdue.load(Ordering::Relaxed) >= OVERDUE_IN_A_ROW
     }
 
-    fn why(&self) -> Option<String> {
+    fn why(&self) -> Option<Stopped> {
         if STOP.load(Ordering::Relaxed) {
-            return Some("stopped by a signal".to_owned());
+            return Some(Stopped::Signal);
         }
         if self.hopeless() {
-            return Some(format!("{OVERDUE_IN_A_ROW} cases in a row ran into their deadline"));
+            return Some(Stopped::Deadlines(OVERDUE_IN_A_ROW));
         }
-        self.enough.load(Ordering::Relaxed).then(|| "stopped at the first fail, as --fail-fast asks".to_owned())
+        self.enough.load(Ordering::Relaxed).then_some(Stopped::FirstFail)
     }
 }
 

@@ -7,7 +7,6 @@ use std::fmt::{self, Write};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,18 +18,14 @@ mod tests;
 /// The static program, its slot still empty: run like this it ends with status 71.
 pub static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/witness"));
 
-/// What marks the slot in [`PROGRAM`]; `witness/slot.rs` has the same bytes.
-const MAGIC: &[u8; 16] = b"\xf5OCF\xc1slot\xfe\x8d\xa7\xc0\xf8\x99\xff";
+/// Where the slot begins in [`PROGRAM`]: the build looks for it, so that no case has to.
+const SLOT_START: usize = include!(concat!(env!("OUT_DIR"), "/slot.rs"));
 /// Bytes of the slot, its magic and the text's length included.
 const SLOT: usize = 64 * 1024;
+/// Bytes of the magic.
+const MAGIC: usize = 16;
 /// Bytes of the magic and of the length behind it.
-const HEAD: usize = MAGIC.len() + 4;
-
-/// Where each slot in [`PROGRAM`] begins; there has to be one.
-static SLOTS: LazyLock<Vec<usize>> = LazyLock::new(|| {
-    let starts = PROGRAM.iter().enumerate().filter(|(_, byte)| **byte == MAGIC[0]).map(|(start, _)| start);
-    starts.filter(|start| PROGRAM[*start..].starts_with(MAGIC)).collect()
-});
+const HEAD: usize = MAGIC + 4;
 
 /// What one copy of the witness does.
 #[derive(Clone, Debug)]
@@ -63,24 +58,19 @@ pub struct Instruction(String);
 #[serde(transparent)]
 pub struct Nonce(String);
 
-/// Why there is no copy for a program.
+/// Why there is no copy for a program: its text has so many bytes, which is more than the slot holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CopyError {
-    /// The text has so many bytes, which is more than the slot holds.
-    TooLong(usize),
-    /// The program has so many slots, and not one.
-    Slots(usize),
-}
+pub struct TooLong(pub usize);
 
 /// A copy of the witness that does what `program` says: the bytes of an executable file.
-pub fn copy(program: &Program) -> Result<Vec<u8>, CopyError> {
+pub fn copy(program: &Program) -> Result<Vec<u8>, TooLong> {
     let text = program.text();
-    let [slot] = SLOTS[..] else { return Err(CopyError::Slots(SLOTS.len())) };
     let length = u32::try_from(text.len()).ok().filter(|_| text.len() <= SLOT - HEAD);
-    let length = length.ok_or(CopyError::TooLong(text.len()))?;
+    let length = length.ok_or(TooLong(text.len()))?;
     let mut bytes = PROGRAM.to_vec();
-    bytes[slot + MAGIC.len()..slot + HEAD].copy_from_slice(&length.to_le_bytes());
-    bytes[slot + HEAD..slot + HEAD + text.len()].copy_from_slice(text.as_bytes());
+    let slot = &mut bytes[SLOT_START..SLOT_START + SLOT];
+    slot[MAGIC..HEAD].copy_from_slice(&length.to_le_bytes());
+    slot[HEAD..HEAD + text.len()].copy_from_slice(text.as_bytes());
     Ok(bytes)
 }
 
@@ -223,16 +213,13 @@ impl Borrow<str> for Nonce {
     }
 }
 
-impl fmt::Display for CopyError {
+impl fmt::Display for TooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLong(length) => write!(f, "the program text has {length} bytes, the slot holds {}", SLOT - HEAD),
-            Self::Slots(count) => write!(f, "the witness has {count} slots where it must have one"),
-        }
+        write!(f, "the program text has {} bytes, the slot holds {}", self.0, SLOT - HEAD)
     }
 }
 
-impl std::error::Error for CopyError {}
+impl std::error::Error for TooLong {}
 
 /// The kind and the arguments of a question, in the order of its fields.
 fn words(what: &Try) -> Vec<String> {

@@ -12,8 +12,9 @@ use crate::value::{Value, escape, pointer, quote};
 
 /// Bytes of a record at most, its newline included.
 const LIMIT: usize = 4096;
-/// Where its descriptor is put, out of the way of what is tested.
-const HIGH: i32 = 200;
+/// From where its descriptor is put, out of the way of what is tested: the first that the limit on descriptors
+/// allows, and standard input, output and error never.
+const HIGH: [i32; 3] = [200, 20, 3];
 
 /// The open journal.
 pub struct Journal {
@@ -29,7 +30,7 @@ impl Journal {
     pub fn open(program: &Program) -> Option<Self> {
         let descriptor = match &program.journal {
             Place::File(path) => high(open(path).ok()?.into()),
-            Place::Descriptor(number) => match kernel::duplicate(*number, HIGH) {
+            Place::Descriptor(number) => match duplicate_high(*number) {
                 Ok(copy) => copy,
                 // No room up there: the given descriptor itself, if it is open at all.
                 Err(_) => {
@@ -157,7 +158,12 @@ impl Journal {
 
 /// The same open file at a high number if there is room, else where it is.
 pub fn high(descriptor: OwnedFd) -> OwnedFd {
-    kernel::duplicate(descriptor.as_raw_fd(), HIGH).unwrap_or(descriptor)
+    duplicate_high(descriptor.as_raw_fd()).unwrap_or(descriptor)
+}
+
+fn duplicate_high(number: i32) -> io::Result<OwnedFd> {
+    let [high, middle, low] = HIGH.map(|least| move || kernel::duplicate(number, least));
+    high().or_else(|_| middle()).or_else(|_| low())
 }
 
 /// O_RDWR, because orders are read from it, and O_APPEND; std adds O_CLOEXEC.

@@ -132,9 +132,10 @@ fn system_call(call: &str, args: &[&str]) -> Option<Value> {
     for (word, text) in words.iter_mut().zip(args) {
         *word = text.parse::<u64>().ok()?;
     }
-    // SAFETY: the child that makes the call answers and ends; whatever it did to itself, nobody sees.
     Some(harmful(|| {
-        unsafe { kernel::any(number, words) }.map(|returned| Value::object([("returned", Value::from(returned))]))
+        // SAFETY: the child that makes the call answers and ends; whatever it did to itself, nobody sees.
+        let returned = unsafe { kernel::any(number, words) }?;
+        Ok(Value::object([("returned", Value::from(returned))]))
     }))
 }
 

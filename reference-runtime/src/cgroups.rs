@@ -85,42 +85,55 @@ fn resources(spec: &Spec) -> Option<&LinuxResources> {
     spec.linux().as_ref()?.resources().as_ref()
 }
 
-/// Makes the container's cgroups and sets the limits that its process can be born under.
+/// Finds the places of the container's cgroups, and notes which of them have to be made.
 ///
 /// # Errors
-/// Names the cgroup or the limit. What was made by then stands in `placement`.
-// [cgroups.path-created]
-pub fn make(spec: &Spec, id: &str, placement: &mut Placement) -> Result<Vec<Membership>> {
+/// A cgroup is there already and unfit.
+pub fn plan(spec: &Spec, id: &str, placement: &mut Placement) -> Result<Vec<Membership>> {
     let mut memberships = Vec::new();
     for hierarchy in hierarchies()? {
         let directory = hierarchy.directory(path(spec), id);
-        make_directory(&hierarchy, &directory, placement)
-            .doing(|| format!("make the cgroup {}", directory.display()))?;
+        check_fitness(&directory).doing(|| format!("use the cgroup {}", directory.display()))?;
+        let above = directory.ancestors().take_while(|path| path.starts_with(&hierarchy.mountpoint));
+        let mut missing: Vec<PathBuf> = above.filter(|path| !path.exists()).map(Path::to_owned).collect();
+        missing.reverse();
+        placement.made.append(&mut missing);
         memberships.push(Membership { hierarchy, directory });
-    }
-    if let Some(resources) = resources(spec) {
-        memory::apply(resources, &memberships)?;
-        cpu::apply(resources, &memberships)?;
     }
     Ok(memberships)
 }
 
-fn make_directory(hierarchy: &Hierarchy, directory: &Path, placement: &mut Placement) -> Result<()> {
-    let below = directory.strip_prefix(&hierarchy.mountpoint).doing(|| "find it".into())?;
-    let mut above = hierarchy.mountpoint.clone();
-    for name in below.components() {
-        let directory = above.join(name);
-        match fs::create_dir(&directory) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            made => {
-                made.doing(|| format!("make {}", directory.display()))?;
-                placement.made.push(directory.clone());
-                cpu::fill_set(hierarchy, &above, &directory)?;
-            }
-        }
-        above = directory;
+/// Who is in the cgroup already would share the container's limits, and its end. // [cgroups.fitness-checked]
+fn check_fitness(directory: &Path) -> Result<()> {
+    let holds = |file, text| fs::read_to_string(directory.join(file)).is_ok_and(|found| found.trim() == text);
+    if holds("freezer.state", "FROZEN") || holds("cgroup.freeze", "1") {
+        return Err(Error::new("it is frozen")); // [cgroups.unfit-refused]
     }
-    Ok(())
+    match fs::read_to_string(directory.join("cgroup.procs")) {
+        Ok(processes) if !processes.is_empty() => Err(Error::new("it is in use")),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the planned cgroups and sets the limits that the container process can be born under.
+///
+/// # Errors
+/// Names the cgroup or the limit.
+// [cgroups.path-created]
+pub fn make(spec: &Spec, memberships: &[Membership], placement: &mut Placement) -> Result<()> {
+    let mut others = Vec::new();
+    for directory in &placement.made {
+        match fs::create_dir(directory) {
+            // Somebody else was quicker, and so it is theirs.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => others.push(directory.clone()),
+            made => made.doing(|| format!("make the cgroup {}", directory.display()))?,
+        }
+        cpu::fill_set(directory).doing(|| format!("make the cgroup {}", directory.display()))?;
+    }
+    placement.made.retain(|directory| !others.contains(directory));
+    let Some(resources) = resources(spec) else { return Ok(()) };
+    memory::apply(resources, memberships)?;
+    cpu::apply(resources, memberships)
 }
 
 /// Moves a process into the container's cgroups.

@@ -11,7 +11,7 @@ use crate::hooks::pidfd_open;
 use crate::state::{State, Status};
 use crate::{cgroups, destroy, kill};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, RenameFlags, fcntl, open, renameat2};
 use nix::libc;
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
@@ -27,7 +27,7 @@ use std::time::Duration;
 /// How long a process that was killed may take to exit.
 const EXIT: Duration = Duration::from_secs(10);
 
-/// An id that names a directory of its own: letters, digits and `_+-.`, and not only dots.
+/// An id that names a directory of its own: letters, digits and `_+-.`, no dot in front.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerId(String);
 
@@ -37,8 +37,10 @@ impl std::str::FromStr for ContainerId {
     // [create.id-invalid-error]
     fn from_str(id: &str) -> Result<Self> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_+-.".contains(&byte);
-        if id.is_empty() || id.len() > 255 || !id.bytes().all(allowed) || id == "." || id == ".." {
-            return Err(Error::new(format!("the id {id:?} is not 1 to 255 letters, digits and _+-.")));
+        if id.is_empty() || id.len() > 200 || !id.bytes().all(allowed) || id.starts_with('.') {
+            return Err(Error::new(format!(
+                "the id {id:?} is not 1 to 200 letters, digits and _+-. without a dot in front"
+            )));
         }
         Ok(ContainerId(id.to_owned()))
     }
@@ -105,18 +107,27 @@ impl Container {
     /// # Errors
     /// The id is in use.
     // [create.id-in-use-error] [create.id-in-use-no-container] [state.id-unique]
-    pub fn claim(root: &Path, id: &ContainerId) -> Result<(Self, Lock)> {
+    pub fn claim(root: &Path, id: &ContainerId, record: &Record) -> Result<(Self, Lock)> {
         let private = |path: &Path, recursive| fs::DirBuilder::new().recursive(recursive).mode(0o700).create(path);
         private(root, true).doing(|| format!("make {}", root.display()))?;
-        let container = Container { directory: root.join(&id.0), id: id.clone() };
-        match private(&container.directory, false) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                return Err(Error::new("the id is in use"));
+        // It gets its name when it is whole, so that nobody ever finds a part of a container.
+        let new = Container { directory: hidden(root, id, "new"), id: id.clone() };
+        private(&new.directory, false).doing(|| format!("make {}", new.directory.display()))?;
+        let directory = root.join(&id.0);
+        let flags = RenameFlags::RENAME_NOREPLACE;
+        let claimed = new.save(record).and_then(|()| new.lock()).and_then(|lock| {
+            match renameat2(AT_FDCWD, &new.directory, AT_FDCWD, &directory, flags) {
+                Err(Errno::EEXIST) => Err(Error::new("the id is in use")),
+                renamed => renamed.doing(|| format!("make {}", directory.display())).map(|()| lock),
             }
-            made => made.doing(|| format!("make {}", container.directory.display()))?,
+        });
+        match claimed {
+            Ok(lock) => Ok((Container { directory, id: id.clone() }, lock)),
+            Err(error) => {
+                let _ = fs::remove_dir_all(&new.directory);
+                Err(error)
+            }
         }
-        let lock = container.lock().inspect_err(|_| drop(fs::remove_dir(&container.directory)))?;
-        Ok((container, lock))
     }
 
     /// An existing container and its record.
@@ -191,14 +202,27 @@ impl Container {
     /// # Errors
     /// There is no such container.
     pub fn status(&self) -> Result<(Record, Status)> {
-        let mut record = self.record()?;
-        if !record.created {
-            // The lock was free only after a create operation ended; whether well is asked again, for it may just have.
-            if self.is_locked() {
-                return Ok((record, Status::Creating));
-            }
-            record = self.record()?;
+        let record = self.record()?;
+        if record.created {
+            return Ok(self.judge(record));
         }
+        // The lock becomes free once a create operation has ended; whether well is asked again, for it may just have.
+        if self.is_locked() {
+            return Ok((record, Status::Creating));
+        }
+        Ok(self.judge(self.record()?))
+    }
+
+    /// As [`Container::status`], for the one who holds the lock, so that no create operation is under way.
+    ///
+    /// # Errors
+    /// There is no such container.
+    pub fn status_under(&self, _lock: &Lock) -> Result<(Record, Status)> {
+        Ok(self.judge(self.record()?))
+    }
+
+    /// What a container is doing whose creation has ended, well or not.
+    fn judge(&self, record: Record) -> (Record, Status) {
         let status = match record.process {
             Some(process) if record.created && process.is_alive() => {
                 // Asked in this order: a process that has died meanwhile waits no more, and doesn't run either.
@@ -213,7 +237,7 @@ impl Container {
             }
             _ => Status::Stopped,
         };
-        Ok((record, status))
+        (record, status)
     }
 
     /// Whether the container process has not executed the user's program: until then it listens on `start`.
@@ -262,13 +286,21 @@ impl Container {
     /// Something can't be removed; then the container stays, so that it can be tried again.
     pub fn destroy(&self, record: &Record) -> Result<()> {
         destroy::destroy(record)?;
-        fs::remove_dir_all(&self.directory).doing(|| format!("remove {}", self.directory.display()))
+        let root = self.directory.parent().unwrap_or(Path::new("/"));
+        let old = hidden(root, &self.id, "old");
+        fs::rename(&self.directory, &old).doing(|| format!("remove {}", self.directory.display()))?;
+        fs::remove_dir_all(&old).doing(|| format!("remove {}", old.display()))
     }
 
     /// The container's id.
     pub fn id(&self) -> &ContainerId {
         &self.id
     }
+}
+
+/// A name that is no container's, for this process's own use.
+fn hidden(root: &Path, id: &ContainerId, what: &str) -> PathBuf {
+    root.join(format!(".{id}.{}.{what}", std::process::id()))
 }
 
 fn whole_file() -> libc::flock {
@@ -376,10 +408,10 @@ mod tests {
 
     #[test]
     fn ids_name_a_directory_of_their_own() {
-        for id in ["a", "c1", "A.b-c_d+e", "..."] {
+        for id in ["a", "c1", "A.b-c_d+e", "-"] {
             id.parse::<ContainerId>().unwrap();
         }
-        for id in ["", ".", "..", "a/b", "a b", "ä", &"a".repeat(256)] {
+        for id in ["", ".", "..", ".a", "a/b", "a b", "ä", &"a".repeat(201)] {
             id.parse::<ContainerId>().unwrap_err();
         }
     }

@@ -1,6 +1,6 @@
 //! How much of the processors the container can use, and of which.
 
-use crate::cgroups::{self, Hierarchy, Membership, write};
+use crate::cgroups::{self, Membership, write};
 use crate::error::{Doing, Result};
 use oci_spec::runtime::{LinuxCpu, LinuxResources};
 use std::fs;
@@ -59,14 +59,15 @@ fn weight(shares: u64) -> u64 {
 ///
 /// # Errors
 /// A set can't be copied.
-pub fn fill_set(hierarchy: &Hierarchy, above: &Path, made: &Path) -> Result<()> {
-    if !hierarchy.names.iter().any(|name| name == "cpuset") {
-        return Ok(());
-    }
+pub fn fill_set(cgroup: &Path) -> Result<()> {
     for file in ["cpuset.cpus", "cpuset.mems"] {
-        let path = made.join(file);
-        let set = fs::read_to_string(above.join(file)).doing(|| format!("read {}", above.join(file).display()))?;
-        fs::write(&path, set.trim()).doing(|| format!("write {}", path.display()))?;
+        let path = cgroup.join(file);
+        // On v2 an empty set means the parent's, and the file isn't there unless the controller is enabled.
+        if path.exists() && !cgroup.join("cgroup.controllers").exists() {
+            let above = cgroup.with_file_name(file);
+            let set = fs::read_to_string(&above).doing(|| format!("read {}", above.display()))?;
+            fs::write(&path, set.trim()).doing(|| format!("write {}", path.display()))?;
+        }
     }
     Ok(())
 }

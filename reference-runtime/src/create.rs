@@ -52,7 +52,7 @@ pub fn create(request: &Request) -> Result<Container> {
     let spec = config::load(&bundle)?;
     let console = terminal::connect(&spec, request.console_socket.as_deref())?;
     let record = Record::new(&spec, &bundle)?;
-    let (container, lock) = Container::claim(&request.root, &request.id)?;
+    let (container, lock) = Container::claim(&request.root, &request.id, &record)?;
     let mut creation = Creation { request, spec, bundle, container, record, child: None, lock: Some(lock) };
     match creation.make(console) {
         Ok(()) => Ok(creation.container),
@@ -75,10 +75,11 @@ struct Creation<'a> {
 
 impl Creation<'_> {
     fn make(&mut self, console: Option<std::os::unix::net::UnixStream>) -> Result<(), Failure> {
-        self.save()?;
         let namespaces = namespaces::open_paths(&self.spec)?;
-        let cgroups = cgroups::make(&self.spec, &self.request.id.to_string(), &mut self.record.cgroups)?;
+        let cgroups = cgroups::plan(&self.spec, &self.request.id.to_string(), &mut self.record.cgroups)?;
+        // Known before they are made: so they can be removed even if this process is killed at its work.
         self.save()?;
+        cgroups::make(&self.spec, &cgroups, &mut self.record.cgroups)?;
         let (start, started) = self.container.make_fifos()?;
         let (channel, theirs) = Channel::pair()?;
         // SAFETY: this process has one thread, so the child may do whatever the parent may.

@@ -22,9 +22,9 @@ pub fn delete(container: &Container, force: bool) -> Result<()> {
         }
         _ => return Err(Error::new(format!("it is {}, not stopped", state::name(status)))),
     }
-    let _lock = container.lock()?;
-    // Read again under the lock: another operation may have been quicker.
-    let (record, status) = container.status()?;
+    let lock = container.lock()?;
+    // Asked again under the lock: another operation may have been quicker.
+    let (record, status) = container.status_under(&lock)?;
     if status != Status::Stopped {
         return Err(Error::new(format!("it is {}, not stopped", state::name(status))));
     }

@@ -18,8 +18,11 @@ use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
+/// What gives the list of one kind.
+pub type Kind = fn(&Hooks) -> &Option<Vec<Hook>>;
+
 /// The list of one kind, empty if the config has none. // [hooks.kinds-optional]
-pub fn of(spec: &Spec, kind: impl Fn(&Hooks) -> &Option<Vec<Hook>>) -> &[Hook] {
+pub fn of(spec: &Spec, kind: Kind) -> &[Hook] {
     spec.hooks().as_ref().and_then(|hooks| kind(hooks).as_deref()).unwrap_or_default()
 }
 
@@ -28,7 +31,7 @@ pub fn of(spec: &Spec, kind: impl Fn(&Hooks) -> &Option<Vec<Hook>>) -> &[Hook] {
 /// # Errors
 /// Names the hook.
 pub fn check(spec: &Spec) -> Result<()> {
-    let kinds: [fn(&Hooks) -> &Option<Vec<Hook>>; 6] = [
+    let kinds: [Kind; 6] = [
         Hooks::prestart,
         Hooks::create_runtime,
         Hooks::create_container,

@@ -22,8 +22,8 @@ enum Outcome {
 /// # Errors
 /// It isn't created, or has no process; then nothing changes. Or a hook fails; then the container is destroyed.
 pub fn start(container: &Container) -> Result<()> {
-    let _lock = container.lock()?;
-    let (record, status) = container.status()?;
+    let lock = container.lock()?;
+    let (record, status) = container.status_under(&lock)?;
     // [start.creating-error] [start.running-error] [start.stopped-error] [start.not-created-no-effect]
     if status != Status::Created {
         return Err(Error::new(format!("it is {}, not created", state::name(status))));
@@ -34,7 +34,12 @@ pub fn start(container: &Container) -> Result<()> {
     }
     let process = record.process.ok_or_else(|| Error::new("it has no process"))?;
     match order(container, &process.pidfd()?)? {
-        Outcome::Executed => {}
+        // The kernel closes what an execution closes one after another: the last FIFO a moment after the first.
+        Outcome::Executed => {
+            while container.awaits_start() && process.is_alive() {
+                std::thread::yield_now();
+            }
+        }
         Outcome::Failed(error) => return Err(error),
         // [hooks.start-container-failure-error]
         Outcome::HookFailed(error) => return end(container, &record).and(Err(error)),

@@ -1,5 +1,7 @@
 //! The operations, their order, and what an error leaves behind.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where something is not as it should be")]
+
 mod sandbox;
 
 use sandbox::{Sandbox, sandboxed, wait_until};
@@ -13,7 +15,10 @@ const STAY: &str = "echo running >/out/result; exec sleep 1000";
 #[test]
 fn a_container_lives_from_create_to_delete() {
     sandboxed(|sandbox| {
-        let before = { sandbox.bundle(&sandbox.config(STAY)); sandbox.surroundings() };
+        let before = {
+            sandbox.bundle(&sandbox.config(STAY));
+            sandbox.surroundings()
+        };
         sandbox.create(&sandbox.config(STAY));
         assert_eq!(sandbox.status(), "created");
         assert!(!sandbox.path("out/result").exists(), "create ran the program");
@@ -42,10 +47,13 @@ fn the_state_describes_the_container() {
         let state = sandbox.state();
         let pid = fs::read_to_string(sandbox.path("pid")).unwrap();
         let bundle = fs::canonicalize(sandbox.path("bundle")).unwrap();
-        assert_eq!(state, json!({
-            "ociVersion": "1.3.0", "id": "c1", "status": "created", "pid": pid.parse::<i32>().unwrap(),
-            "bundle": bundle, "annotations": { "com.example.key": "value", "empty": "" },
-        }));
+        assert_eq!(
+            state,
+            json!({
+                "ociVersion": "1.3.0", "id": "c1", "status": "created", "pid": pid.parse::<i32>().unwrap(),
+                "bundle": bundle, "annotations": { "com.example.key": "value", "empty": "" },
+            })
+        );
         // The container process is the caller's: in a pid namespace without another it falls to pid 1.
         assert!(fs::read_to_string(format!("/proc/{pid}/status")).unwrap().contains("\nPPid:\t1\n"));
         sandbox.must(&["delete", "--force", "c1"]);
@@ -114,7 +122,10 @@ fn of_two_creates_one_wins() {
                 create.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
             };
             let children: Vec<_> = (0..4).map(|_| spawn()).collect();
-            let won = children.into_iter().filter_map(|mut child| child.wait().ok().filter(|status| status.success())).count();
+            let won = children
+                .into_iter()
+                .filter_map(|mut child| child.wait().ok().filter(|status| status.success()))
+                .count();
             assert_eq!(won, 1);
             assert_eq!(sandbox.status(), "created");
             sandbox.must(&["delete", "--force", "c1"]);
@@ -128,7 +139,8 @@ fn changes_to_the_config_come_too_late() {
         sandbox.create(&sandbox.config("echo first >/out/result"));
         let mut changed = sandbox.config("echo second >/out/result");
         changed["annotations"] = json!({ "late": "yes" });
-        changed["hooks"] = json!({ "poststop": [{ "path": "/bin/touch", "args": ["touch", sandbox.path("out/hook")] }] });
+        changed["hooks"] =
+            json!({ "poststop": [{ "path": "/bin/touch", "args": ["touch", sandbox.path("out/hook")] }] });
         fs::write(sandbox.path("bundle/config.json"), changed.to_string()).unwrap();
         assert_eq!(sandbox.state().get("annotations"), None);
         sandbox.must(&["start", "c1"]);
@@ -238,20 +250,56 @@ fn force_deletes_in_whatever_status() {
         sandbox.must(&["start", "c1"]);
         sandbox.must(&["delete", "--force", "c1"]);
         let mut held = config.clone();
-        held["hooks"] = json!({ "createRuntime": [{ "path": "/bin/sleep", "args": ["sleep", "1000"], "timeout": 1000 }] });
+        held["hooks"] = json!({ "createRuntime": [{ "path": "/bin/sh",
+            "args": ["sh", "-c", format!("echo >{}; exec /bin/sleep 1000", sandbox.path("out/held").display())] }] });
         sandbox.bundle(&held);
         let mut create = sandbox.runtime();
         create.args(["create", "--bundle"]).arg(sandbox.path("bundle")).arg("c1");
         let mut creating = create.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        assert!(wait_until(|| sandbox.call(&["state", "c1"]).stdout.contains("creating")));
+        assert!(wait_until(|| sandbox.path("out/held").exists()));
+        assert_eq!(sandbox.status(), "creating");
         for operation in ["start", "kill", "delete"] {
-            assert!(sandbox.refused(&[operation, "c1"]).contains("creating") || operation == "start");
+            sandbox.refused(&[operation, "c1"]);
         }
         sandbox.must(&["delete", "--force", "c1"]);
         assert!(!creating.wait().unwrap().success());
         // The hook is nobody's any more; it goes with the sandbox.
         Command::new("pkill").args(["-P", "1", "sleep"]).status().unwrap();
         assert!(wait_until(|| before == sandbox.surroundings()));
+    });
+}
+
+#[test]
+fn a_creation_that_was_killed_can_be_deleted() {
+    sandboxed(|sandbox| {
+        let mut config = sandbox.config(STAY);
+        // Without a pid namespace nothing but the runtime ends what it has begun.
+        config["linux"]["namespaces"].as_array_mut().unwrap().retain(|entry| entry["type"] != "pid");
+        sandbox.bundle(&config);
+        // What stands in the root file system is known to the runtime only once everything is mounted.
+        for place in ["proc", "dev", "bin", "sbin", "lib", "lib64", "usr", "out", "sys"] {
+            fs::create_dir_all(sandbox.path("bundle/rootfs").join(place)).unwrap();
+        }
+        sandbox.must(&["create", "--bundle", sandbox.path("bundle").to_str().unwrap(), "c1"]);
+        sandbox.must(&["delete", "--force", "c1"]);
+        let before = sandbox.surroundings();
+        for microseconds in (0..60).map(|step| step * 1000) {
+            let mut create = sandbox.runtime();
+            create.args(["create", "--bundle"]).arg(sandbox.path("bundle")).arg("c1");
+            let mut create = create.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            let moment = std::time::Instant::now() + std::time::Duration::from_micros(microseconds);
+            while std::time::Instant::now() < moment {}
+            create.kill().unwrap();
+            create.wait().unwrap();
+            let state = sandbox.call(&["state", "c1"]);
+            assert!(!state.stdout.contains("creating") && !state.stdout.contains("running"), "{}", state.stdout);
+            if state.ok {
+                sandbox.must(&["delete", "--force", "c1"]);
+            }
+            let hidden = |line: &String| line.contains("/root/.c1.");
+            let now = || sandbox.surroundings().into_iter().filter(|line| !hidden(line)).collect::<Vec<_>>();
+            assert!(wait_until(|| now() == before), "killed after {microseconds} µs: {before:#?} {:#?}", now());
+        }
     });
 }
 
@@ -274,7 +322,9 @@ fn descriptors_of_the_caller_stay_outside() {
         sandbox.bundle(&sandbox.config("ls -l /proc/self/fd >/out/result"));
         let shell = format!(
             "exec 5</etc/passwd 9</; exec {} --root {} run --bundle {} c1",
-            env!("CARGO_BIN_EXE_ocf-runtime"), sandbox.path("root").display(), sandbox.path("bundle").display(),
+            env!("CARGO_BIN_EXE_ocf-runtime"),
+            sandbox.path("root").display(),
+            sandbox.path("bundle").display(),
         );
         assert!(Command::new("bash").args(["-c", &shell]).status().unwrap().success());
         let listing = sandbox.out("result");

@@ -51,7 +51,8 @@ pub fn give_the_base_instead(call: &Call) -> Result<ExitCode, Failure> {
 /// Becomes the real runtime.
 pub fn hand_over(call: &Call) -> Result<ExitCode, Failure> {
     let mut real = real(call)?;
-    Err(format!("execute {:?}: {}", real.get_program(), real.exec()))
+    let why = real.exec();
+    Err(format!("execute {:?}: {why}", real.get_program()))
 }
 
 fn real(call: &Call) -> Result<Command, Failure> {

@@ -12,7 +12,7 @@ use crate::borrowed::hand_over;
 use crate::call::Call;
 
 /// Bytes that are written to each stream, many times what the suite has room for.
-const FLOOD: usize = 64 << 20;
+const FLOOD: usize = 16 << 20;
 
 /// Never returns.
 pub fn sleep() -> ! {

@@ -1,6 +1,6 @@
 //! `ocf judge`: recorded evidence, judged again.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use ocf_spec::{Specification, Version};
@@ -49,8 +49,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, String> {
         writable(out)?;
         test::files(out, &report)?;
     }
-    let directory = arguments.out.as_deref().unwrap_or_else(|| Path::new("."));
-    let shown = summary::Shown { colour: false, directory };
+    let shown = summary::Shown { colour: false, directory: arguments.out.as_deref() };
     print!("{}", summary::render(&report, Specification::embedded(), &shown));
     Ok(report.exit_status)
 }

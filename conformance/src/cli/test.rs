@@ -133,7 +133,7 @@ fn one(arguments: &Arguments, runtime: &Path, place: &Path, waivers: &Waivers) -
         eprint!("\r\x1b[K");
     }
     let report = write(&gathered, &options, &command(arguments, runtime), arguments.level.as_deref(), waivers, place)?;
-    let shown = summary::Shown { colour: std::io::stdout().is_terminal(), directory: place };
+    let shown = summary::Shown { colour: std::io::stdout().is_terminal(), directory: Some(place) };
     print!("{}", summary::render(&report, Specification::embedded(), &shown));
     Ok(report.exit_status)
 }
@@ -219,7 +219,8 @@ pub(super) fn make(gathered: &Gathered, profile: &Profile, waivers: &Waivers, se
         selection,
         command,
         unusable: gathered.unusable.as_ref(),
-        stopped: gathered.stopped.as_deref(),
+        stopped: gathered.stopped.as_ref(),
+        left_out: &gathered.left_out,
         seconds: gathered.seconds,
     })
 }
@@ -250,7 +251,9 @@ pub(super) fn with_level(mut profile: Profile, level: Option<&str>) -> Profile {
 
 /// The command line that makes a run like this one, quoted for a shell, without ids.
 fn command(arguments: &Arguments, runtime: &Path) -> String {
-    let mut words = vec!["ocf".to_owned(), "test".into(), "--runtime".into(), quoted(&runtime.display().to_string())];
+    // As it was called: `ocf` from PATH, or the path of a build.
+    let own = std::env::args().next().unwrap_or_else(|| "ocf".to_owned());
+    let mut words = vec![quoted(&own), "test".into(), "--runtime".into(), quoted(&runtime.display().to_string())];
     let mut add = |flag: &str, value: Option<String>| {
         words.extend(value.into_iter().flat_map(|value| [flag.to_owned(), quoted(&value)]));
     };

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::create::new_namespaces;
 use super::{Expectation, Matcher, Subject, errors, expect as expected, inside, of_step};
-use crate::case::{MAIN, Step, Stdio, Verb};
+use crate::case::{MAIN, Stdio, Step, Verb};
 use crate::expectation::token;
 use crate::view::lifecycle::{Operation, Outcome, Status};
 
@@ -24,9 +24,8 @@ fn returned(subject: &Subject<'_>, operation: &Operation<'_>) -> Vec<Expectation
     if operation.crowded || operation.provoked.is_some() {
         return Vec::new();
     }
-    let succeeds = |id: &str| {
-        expected(id, &operation.name, of_step(&operation.name, "failed"), Matcher::Equals(json!(false)))
-    };
+    let succeeds =
+        |id: &str| expected(id, &operation.name, of_step(&operation.name, "failed"), Matcher::Equals(json!(false)));
     let of_verb = match (operation.call.verb, operation.outcome) {
         (Verb::State, Outcome::Success) => {
             let document = of_step(&operation.name, "json/status");
@@ -83,9 +82,10 @@ fn create_and_start(subject: &Subject<'_>, created: &str, started: &str) -> Vec<
 /// What the host knows of the container's process it knows by the pid file: that is the process which reported.
 fn told_pid(subject: &Subject<'_>, started: &str) -> Vec<Expectation> {
     let host = |fact: &str| format!("/host/{}/process/{fact}", token(started));
-    let serves = subject.operations().iter().any(|start| {
-        start.name == started && start.outcome == Outcome::Success && start.provoked.is_none()
-    });
+    let serves = subject
+        .operations()
+        .iter()
+        .any(|start| start.name == started && start.outcome == Outcome::Success && start.provoked.is_none());
     let alive = serves.then(|| expected("command-line.pid-file", started, host("alive"), Matcher::Equals(json!(true))));
     let made = new_namespaces(subject.config).into_iter().filter(|_| serves).map(|kind| {
         let reported = Matcher::SameAs(inside(started, &format!("namespaces/{kind}")));

@@ -51,7 +51,9 @@ fn program_not_run(subject: &Subject<'_>) -> Option<Expectation> {
 
 /// The namespaces that the config asks for are there when create has ended, though nothing was started yet.
 fn namespaces_made(subject: &Subject<'_>) -> Vec<Expectation> {
-    let (Some(create), Some(started)) = (subject.call(Verb::Create), subject.call(Verb::Start)) else { return Vec::new() };
+    let (Some(create), Some(started)) = (subject.call(Verb::Create), subject.call(Verb::Start)) else {
+        return Vec::new();
+    };
     let created = Step::Call(create.clone()).name();
     // After a step that a failed create skips, so that a refused bundle is not held against this.
     let after = Step::Call(started.clone()).name();

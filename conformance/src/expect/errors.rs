@@ -52,9 +52,8 @@ fn unchanged(subject: &Subject<'_>, operation: &Operation<'_>) -> Vec<Expectatio
 ///
 /// A case that makes cgroups or mounts of its own is left out where those would be counted.
 pub fn nothing_there(requirement: &str, subject: &Subject<'_>, step: &str) -> Vec<Expectation> {
-    let nothing = |what: &str| {
-        expected(requirement, step, format!("/host/{}/{what}", token(step)), Matcher::Equals(json!({})))
-    };
+    let nothing =
+        |what: &str| expected(requirement, step, format!("/host/{}/{what}", token(step)), Matcher::Equals(json!({})));
     let mut all = vec![nothing("processes")];
     if !subject.does(|action| matches!(action, Action::Cgroup { .. })) {
         all.push(nothing("cgroups"));

@@ -7,8 +7,8 @@ use super::{Expectation, Matcher, Subject, errors, expect as expected, of_step};
 use crate::case::{Step, Verb};
 use crate::expectation::token;
 use crate::run::{Places, id};
-use crate::view::lifecycle::{Operation, Outcome, Status};
 use crate::view::annotations;
+use crate::view::lifecycle::{Operation, Outcome, Status};
 
 /// The laws.
 pub fn expect(subject: &Subject<'_>) -> Vec<Expectation> {

@@ -45,11 +45,17 @@ fn is_ever_broken(evidence: &[&Evidence], relation: &Expectation) -> bool {
 }
 
 fn varies(evidence: &[&Evidence], pointer: &str) -> bool {
-    let mut states = evidence.iter().filter_map(|it| reach::known(it, pointer).ok());
+    let asked = evidence.iter().filter(|it| step_of(pointer).is_none_or(|step| it.attempted(step)));
+    let mut states = asked.filter_map(|it| reach::known(it, pointer).ok());
     let Some(first) = states.next() else {
         return false;
     };
     states.any(|state| !is_same(first, state))
+}
+
+/// The step of which a fact speaks. That a case does not have the step, and so no fact of it, is no second value.
+fn step_of(pointer: &str) -> Option<&str> {
+    pointer.strip_prefix("/steps/")?.split('/').next()
 }
 
 fn is_same(one: Known<'_>, other: Known<'_>) -> bool {
@@ -80,6 +86,19 @@ mod tests {
         assert!(discriminates(&[json!({"fact": 1}), json!({"$complete": true})], equals.clone()));
         assert!(!discriminates(&[json!({"fact": 1}), json!({})], equals.clone()));
         assert!(!discriminates(&[json!({"fact": 1}), json!({"fact": {"$unreadable": "EIO"}})], equals));
+    }
+
+    #[test]
+    fn a_step_that_a_case_does_not_have_is_no_second_value() {
+        let run = |steps: Value| evidence("a/b", case(), json!({ "steps": steps }));
+        let expected = expectation("kill", "/steps/kill/failed", json!({"equals": false}));
+        let varies = |other: Value| {
+            let runs = [run(json!({"$complete": true, "kill": {"$complete": true, "failed": false}})), run(other)];
+            SecondValues::new(runs.iter().collect()).exist_for(&expected)
+        };
+        assert!(!varies(json!({"$complete": true})));
+        assert!(!varies(json!({"$complete": true, "kill": {"skipped": "main was not created"}})));
+        assert!(varies(json!({"$complete": true, "kill": {"$complete": true, "failed": true}})));
     }
 
     #[test]

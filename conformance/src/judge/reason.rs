@@ -19,10 +19,12 @@ pub enum Reason {
     NoCase,
     /// What the pass rests on took no second value in the run.
     NotDiscriminating,
-    /// The refusal has no control beside it.
+    /// The error has no control beside it.
     NoControl,
     /// The control was refused, too, or its program never ran.
     ControlRefused,
+    /// The control is the base bundle, which a runtime may accept alone.
+    ControlIsBase,
     /// The fact was not asked for; its pointer.
     NotAsked(String),
     /// The fact could not be had; the witness's or the host's words.
@@ -59,6 +61,7 @@ impl Reason {
             Self::NotDiscriminating => "not discriminating",
             Self::NoControl => "no control",
             Self::ControlRefused => "control was refused",
+            Self::ControlIsBase => "control is the base",
             Self::NotAsked(_) => "not asked",
             Self::Unreadable(_) => "unreadable",
             Self::NoComparison(..) => "nothing to compare with",
@@ -79,7 +82,12 @@ impl Reason {
     pub fn particulars(&self) -> Option<String> {
         let words = |text: &str| shorten(&visible(text.trim()), WORDS);
         match self {
-            Self::NoCase | Self::NotDiscriminating | Self::NoControl | Self::ControlRefused | Self::Draft => None,
+            Self::NoCase
+            | Self::NotDiscriminating
+            | Self::NoControl
+            | Self::ControlRefused
+            | Self::ControlIsBase
+            | Self::Draft => None,
             Self::NotAsked(text)
             | Self::Unreadable(text)
             | Self::Shapeless(text)

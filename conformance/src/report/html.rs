@@ -132,6 +132,7 @@ impl Page<'_> {
         for (title, text) in [
             ("The run was stopped", report.stopped.clone()),
             ("The host lacks what the profile needs", some_joined(&report.host_lacks, ", ")),
+            ("Cases left out", report.left_out_in_words()),
             ("Only these were run", some_joined(&report.selection, " ")),
             ("The adapter changes every config", patch),
             ("Kept out of the exit status", some_joined(&waived, " ")),

@@ -48,6 +48,7 @@ fn report_on(header: &Header, evidence: &[(Evidence, Vec<Expectation>)], unusabl
         command: "ocf test --runtime /usr/sbin/runc",
         unusable,
         stopped: None,
+        left_out: &[],
         seconds: 12.34,
     })
 }

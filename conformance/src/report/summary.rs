@@ -14,8 +14,8 @@ use crate::judge::{Conclusion, Verdict, visible};
 pub struct Shown<'a> {
     /// Whether colours may be used.
     pub colour: bool,
-    /// Where report.html, report.json and junit.xml were written.
-    pub directory: &'a Path,
+    /// Where report.html, report.json and junit.xml were written, if they were.
+    pub directory: Option<&'a Path>,
 }
 
 /// The summary. Nothing that a runtime or the host said in it reaches the terminal unescaped.
@@ -182,8 +182,14 @@ fn conclusion(out: &mut String, report: &Report, shown: &Shown<'_>, paint: Paint
     if let Some(why) = &report.stopped {
         writeln!(out, "the run was stopped: {}", visible(why))?;
     }
-    let directory = visible(&shown.directory.to_string_lossy());
-    writeln!(out, "exit status {}; report.html, report.json and junit.xml are in {directory}", report.exit_status)
+    if let Some(left_out) = report.left_out_in_words() {
+        writeln!(out, "cases left out: {}", visible(&left_out))?;
+    }
+    write!(out, "exit status {}", report.exit_status)?;
+    if let Some(directory) = shown.directory {
+        write!(out, "; report.html, report.json and junit.xml are in {}", visible(&directory.to_string_lossy()))?;
+    }
+    writeln!(out)
 }
 
 /// Each verdict that any requirement got, with its number; `unsupported` is among them.
@@ -226,7 +232,7 @@ mod tests {
 
     fn shown(report: &Report, colour: bool) -> String {
         let directory = Path::new("/tmp/\x1b[1mout");
-        render(report, &sample::specification(), &Shown { colour, directory })
+        render(report, &sample::specification(), &Shown { colour, directory: Some(directory) })
     }
 
     #[test]

@@ -24,7 +24,7 @@ use super::watch::Watch;
 use crate::case::{
     Action, Call, Channel, Exit, Inside, MAIN, Observe, Placeholders, Step, Together, Verb, Wait, WaitFor, While,
 };
-use crate::journal::{self, Entry};
+use crate::journal;
 use crate::witness::{Instruction, Nonce, order_record};
 
 /// The most of a call's output that becomes a fact, in bytes.
@@ -341,7 +341,7 @@ impl<'a> Scene<'a> {
         let found = self.until(Instant::now() + patience, |watch| {
             // Looked at before the journal, or its last words could be missed.
             let silent = observe::processes(&ours).as_object().is_some_and(|all| all.values().all(|p| !lives(p)));
-            if has_label(watch.bytes()?, &writers, label) {
+            if watch.has(label, &writers)? {
                 return Ok(Some(true));
             }
             Ok(silent.then_some(false))
@@ -422,7 +422,7 @@ impl<'a> Scene<'a> {
         let writers = self.writers.clone();
         let came = self.until(under_way.deadline, |watch| {
             let ended = watch.ended(pid).is_some();
-            Ok(if has_label(watch.bytes()?, &writers, &label) { Some(true) } else { ended.then_some(false) })
+            Ok(if watch.has(&label, &writers)? { Some(true) } else { ended.then_some(false) })
         })?;
         self.steps.insert(name.to_owned(), json!({ "failed": came != Some(true) }));
         for step in &held.steps {
@@ -448,8 +448,7 @@ impl<'a> Scene<'a> {
             return Ok(());
         }
         let ran = format!("{} ran", bundle::writer(MAIN));
-        let bytes = self.watch.bytes().map_err(|e| format!("journal: {e}"))?;
-        if !has_label(bytes, &self.writers, &ran) {
+        if !self.watch.has(&ran, &self.writers).map_err(|e| format!("journal: {e}"))? {
             return Ok(());
         }
         self.order(MAIN, &Instruction::report(name))?;
@@ -554,10 +553,6 @@ impl<'a> Scene<'a> {
     fn until<T>(&mut self, deadline: Instant, fact: impl FnMut(&mut Watch) -> io::Result<Option<T>>) -> Result<Option<T>, Trouble> {
         self.watch.until(deadline, fact).map_err(|e| format!("wait: {e}"))
     }
-}
-
-fn has_label(bytes: &[u8], writers: &BTreeMap<Nonce, String>, label: &str) -> bool {
-    journal::parse(bytes, writers).is_ok_and(|read| read.entries.iter().any(|entry: &Entry| entry.label().as_deref() == Some(label)))
 }
 
 fn alive(pid: i32) -> bool {

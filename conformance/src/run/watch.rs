@@ -1,6 +1,6 @@
 //! Waits for facts, never for time: a record in the journal, the end of a process, or a deadline.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
@@ -15,6 +15,9 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use crate::journal;
+use crate::witness::Nonce;
+
 /// The most that a journal may hold, in bytes; a container that floods it is trouble.
 const LIMIT: usize = 8 << 20;
 /// A condition is looked at again after so long, for what tells nobody of its coming.
@@ -24,6 +27,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub struct Watch {
     journal: File,
     bytes: Vec<u8>,
+    /// So many bytes of the journal have been looked through for labels.
+    known: usize,
+    labels: BTreeSet<String>,
     changed: Inotify,
     children: SignalFd,
     ended: BTreeMap<i32, WaitStatus>,
@@ -40,7 +46,7 @@ impl Watch {
         mask.add(Signal::SIGCHLD);
         mask.thread_block()?;
         let children = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Self { journal: file, bytes: Vec::new(), changed, children, ended: BTreeMap::new() })
+        Ok(Self { journal: file, bytes: Vec::new(), known: 0, labels: BTreeSet::new(), changed, children, ended: BTreeMap::new() })
     }
 
     /// Appends one record of the harness.
@@ -64,6 +70,17 @@ impl Watch {
             return Err(io::Error::other(format!("the journal grew over {LIMIT} bytes")));
         }
         Ok(&self.bytes)
+    }
+
+    /// Whether a record with this label stands in the journal by now; only what is new is read.
+    pub fn has(&mut self, label: &str, writers: &BTreeMap<Nonce, String>) -> io::Result<bool> {
+        self.bytes()?;
+        let new = &self.bytes[self.known..];
+        let whole = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let read = journal::parse(&new[..whole], writers).map_err(|e| io::Error::other(e.to_string()))?;
+        self.labels.extend(read.entries.iter().filter_map(journal::Entry::label));
+        self.known += whole;
+        Ok(self.labels.contains(label))
     }
 
     /// How a child has ended, if it has.

@@ -208,3 +208,43 @@ pub fn breaks(case: &Case, config: &Value, verb: Verb, spec: Version) -> Option<
     }
     (!open).then_some(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn when_a_kind_runs_depends_on_the_version() {
+        let of = |kind: Kind| [(1, 0, 0), (1, 0, 2), (1, 1, 0)].map(|(a, b, c)| kind.operation(Version::new(a, b, c)));
+        assert_eq!(of(Kind::Prestart), [Some(Verb::Start), None, Some(Verb::Create)]);
+        assert_eq!(of(Kind::CreateContainer), [None, Some(Verb::Create), Some(Verb::Create)]);
+        assert_eq!(of(Kind::Poststop), [Some(Verb::Delete); 3]);
+    }
+
+    #[test]
+    fn only_a_wrong_type_is_to_be_refused() {
+        let refusal = |hooks: Value| view(&json!({ "hooks": hooks })).unwrap_err().refusal;
+        assert_eq!(refusal(json!([])), Some("errors.invalid-value"));
+        assert_eq!(refusal(json!({"poststop": [{"path": "/x", "args": [1]}]})), Some("errors.invalid-value"));
+        assert_eq!(refusal(json!({"poststop": [{"path": "x"}]})), None);
+        assert_eq!(refusal(json!({"poststop": [{"path": "/x", "timeout": 0}]})), None);
+        assert_eq!(view(&json!({"hooks": {"poststop": []}})), Ok(None));
+    }
+
+    #[test]
+    fn a_held_program_ends_by_itself_only_if_a_step_lets_it_go() {
+        let case = |steps: Value| {
+            let config = json!({"hooks": {"poststop": [{"path": "${hook:held}"}, {"path": "/bin/true"}]}});
+            let document = json!({"about": "x", "config": config, "hooks": {"held": {"hold": true}}, "steps": steps});
+            (Case::parse(&document.to_string()).unwrap(), view(&config).unwrap().unwrap().hooks)
+        };
+        let (case_without, hooks) = case(json!(["create"]));
+        assert_eq!(ending(&case_without, &hooks[0]), Ending::Never);
+        assert_eq!(ending(&case_without, &hooks[1]), Ending::Unknown);
+        let (released, hooks) =
+            case(json!([{"while": {"name": "w", "hook": "poststop/0", "call": "delete", "steps": []}}]));
+        assert_eq!(ending(&released, &hooks[0]), Ending::Well);
+    }
+}

@@ -74,9 +74,10 @@ pub const PROGRAM: &str = "/witness";
 /// All calls of a case that name an operation, in the order of the steps.
 pub fn operations<'a>(case: &Case, steps: &'a [Step], config: &Value, spec: Version) -> Vec<Operation<'a>> {
     let broken = |verb| hooks::breaks(case, config, verb, spec);
-    let pid_namespace = config.pointer("/linux/namespaces").and_then(Value::as_array).is_some_and(|all| {
-        all.iter().any(|namespace| namespace["type"] == "pid" && namespace.get("path").is_none())
-    });
+    let pid_namespace = config
+        .pointer("/linux/namespaces")
+        .and_then(Value::as_array)
+        .is_some_and(|all| all.iter().any(|namespace| namespace["type"] == "pid" && namespace.get("path").is_none()));
     let mut walk = Walk {
         serves: config.pointer("/process/args/0").and_then(Value::as_str) == Some(PROGRAM),
         create: broken(Verb::Create),
@@ -161,7 +162,12 @@ impl<'a> Walk<'a> {
     }
 
     fn record(
-        &mut self, call: &'a Call, name: String, container: &Container, outcome: Outcome, held: Option<&'a str>,
+        &mut self,
+        call: &'a Call,
+        name: String,
+        container: &Container,
+        outcome: Outcome,
+        held: Option<&'a str>,
         crowded: bool,
     ) {
         let others = self.containers.iter().filter(|(name, _)| **name != call.container);
@@ -193,7 +199,9 @@ impl<'a> Walk<'a> {
             (Verb::State, Absent) => Error("state.unknown-container-error"),
             (Verb::Create, Absent) if call.bundle.is_none() => by_hooks(self.create),
             (Verb::Create | Verb::Run, Absent) => Open,
-            (Verb::Create | Verb::Run, Creating | Created | Running | Ending | Stopped) => Error("create.id-in-use-error"),
+            (Verb::Create | Verb::Run, Creating | Created | Running | Ending | Stopped) => {
+                Error("create.id-in-use-error")
+            }
             (Verb::Start, Created) => by_hooks(self.start),
             (Verb::Start, Absent) => Error("start.unknown-container-error"),
             (Verb::Start, Creating) => Error("start.creating-error"),
@@ -273,8 +281,7 @@ impl<'a> Walk<'a> {
 
     fn exit(&mut self, name: &str) {
         let container = self.containers.entry(name.to_owned()).or_default();
-        container.status =
-            if container.status == Status::Running { Status::Stopped } else { Status::Unknown };
+        container.status = if container.status == Status::Running { Status::Stopped } else { Status::Unknown };
     }
 
     fn host(&mut self, action: &Action) {
@@ -397,5 +404,132 @@ pub fn left_alone(verb: Verb, status: Status) -> Option<&'static str> {
         (Verb::Delete, Status::Created) => Some("delete.created-no-effect"),
         (Verb::Delete, Status::Running) => Some("delete.running-no-effect"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Each call of a case as name, status before it, and what it must come to.
+    fn calls(case: &Value) -> Vec<(String, Status, Outcome)> {
+        let mut case = case.clone();
+        case["about"] = json!("a test");
+        let case = Case::parse(&case.to_string()).unwrap();
+        let mut config = json!({"process": {"args": [PROGRAM]}, "linux": {"namespaces": [{"type": "pid"}]}});
+        if let Some(patch) = &case.config {
+            json_patch::merge(&mut config, patch);
+        }
+        let steps = case.steps();
+        let all = operations(&case, &steps, &config, Version::new(1, 3, 0));
+        all.into_iter().map(|it| (it.name, it.before, it.outcome)).collect()
+    }
+
+    fn of_steps(steps: Value) -> Vec<(String, Status, Outcome)> {
+        calls(&json!({ "steps": steps }))
+    }
+
+    fn last(steps: Value) -> (Status, Outcome) {
+        let (_, before, outcome) = of_steps(steps).pop().unwrap();
+        (before, outcome)
+    }
+
+    #[test]
+    fn the_plain_life_goes_through_every_status_without_an_error() {
+        let statuses: Vec<_> =
+            of_steps(json!(["create", "start", "exit", "delete"])).into_iter().map(|it| (it.1, it.2)).collect();
+        let success = |status| (status, Outcome::Success);
+        assert_eq!(statuses, [Status::Absent, Status::Created, Status::Stopped].map(success));
+    }
+
+    #[test]
+    fn each_operation_is_an_error_where_the_text_says_so() {
+        for (steps, requirement) in [
+            (json!(["state"]), "state.unknown-container-error"),
+            (json!(["create", "start", "exit", "delete", "state"]), "state.unknown-container-error"),
+            (json!(["create", {"create": {"name": "again"}}]), "create.id-in-use-error"),
+            (json!(["create", "start", {"start": {"name": "again"}}]), "start.running-error"),
+            (json!(["create", "start", "exit", {"start": {"name": "again"}}]), "start.stopped-error"),
+            (json!(["create", "start", "exit", "kill"]), "kill.stopped-error"),
+            (json!(["create", "delete"]), "delete.created-error"),
+            (json!(["create", "start", "delete"]), "delete.running-error"),
+            (json!(["create", "start", {"kill": {"signal": "NONE"}}]), "command-line.kill-signal-unknown"),
+        ] {
+            assert_eq!(last(steps.clone()).1, Outcome::Error(requirement), "{steps}");
+        }
+    }
+
+    #[test]
+    fn a_process_is_gone_only_once_that_was_waited_for() {
+        let killed = json!(["create", {"kill": {"signal": "KILL"}}, "delete"]);
+        assert_eq!(last(killed), (Status::Ending, Outcome::Open));
+        let waited = json!(["create", {"kill": {"signal": "KILL"}}, {"wait": {"name": "gone", "until": {"gone": "main"}}}, "delete"]);
+        assert_eq!(last(waited), (Status::Stopped, Outcome::Success));
+    }
+
+    #[test]
+    fn the_first_process_of_a_pid_namespace_outlives_a_signal_that_it_does_not_handle() {
+        assert_eq!(last(json!(["create", "start", "kill", "state"])), (Status::Running, Outcome::Success));
+        let mut shared = calls(&json!({"config": {"linux": null}, "steps": ["create", "start", "kill", "state"]}));
+        assert_eq!(shared.pop().unwrap().2, Outcome::Open);
+    }
+
+    #[test]
+    fn while_a_hook_of_create_is_held_the_container_is_being_created() {
+        let case = json!({
+            "config": {"hooks": {"createRuntime": [{"path": "${hook:held}"}]}},
+            "hooks": {"held": {"hold": true}},
+            "steps": [
+                {"while": {"name": "held", "hook": "createRuntime/0", "call": "create", "steps": ["state", "start"]}},
+                {"start": {"name": "later"}},
+            ],
+        });
+        let expected = [
+            ("create", Status::Absent, Outcome::Success),
+            ("state", Status::Creating, Outcome::Open),
+            ("start", Status::Creating, Outcome::Error("start.creating-error")),
+            ("later", Status::Created, Outcome::Success),
+        ];
+        assert_eq!(calls(&case), expected.map(|(name, status, outcome)| (name.to_owned(), status, outcome)));
+    }
+
+    #[test]
+    fn a_hook_that_fails_makes_create_an_error_and_leaves_no_container() {
+        let case = |kind: &str| {
+            json!({
+                "config": {"hooks": {kind: [{"path": "${hook:bad}"}]}},
+                "hooks": {"bad": {"exit": 1}},
+                "steps": ["create", "state"],
+            })
+        };
+        assert_eq!(calls(&case("createRuntime")).pop().unwrap().1, Status::Absent);
+        assert_eq!(calls(&case("poststop")).pop().unwrap().1, Status::Created);
+    }
+
+    #[test]
+    fn after_an_error_what_is_seen_speaks_of_it_and_after_a_race_of_the_race() {
+        let provoked = |steps: Value| {
+            let case = Case::parse(&json!({"about": "a test", "steps": steps}).to_string()).unwrap();
+            let steps = case.steps();
+            operations(&case, &steps, &json!({}), Version::new(1, 3, 0)).pop().unwrap().provoked
+        };
+        assert_eq!(provoked(json!(["create", "state"])), None);
+        assert_eq!(provoked(json!(["create", "delete", "state"])), Some("delete.created-no-effect"));
+        let race = json!([{"together": {"name": "race", "steps": ["create", {"create": {"name": "again"}}]}}, "state"]);
+        assert_eq!(provoked(race), Some("create.id-in-use-no-container"));
+    }
+
+    #[test]
+    fn a_signal_is_told_by_name_or_number() {
+        let named = |told: &str| signal(&Call { signal: Some(told.to_owned()), ..Call::default() });
+        for told in ["USR1", "SIGUSR1", "10"] {
+            assert_eq!(named(told).as_deref(), Some("SIGUSR1"));
+        }
+        for told in ["NONE", "SIG", "0", "99", ""] {
+            assert_eq!(named(told), None, "{told}");
+        }
+        assert_eq!(signal(&Call::default()).as_deref(), Some("SIGTERM"));
     }
 }

@@ -23,7 +23,10 @@ pub fn view(config: &Value) -> Result<Option<View>, Offence> {
     let version: Version = text.parse().map_err(malformed)?;
     let newest = VERSIONS[VERSIONS.len() - 1].major;
     if version.major > newest {
-        return Err(Offence::refused("version.unsupported-major-error", format!("no text has the major version of {text}")));
+        return Err(Offence::refused(
+            "version.unsupported-major-error",
+            format!("no text has the major version of {text}"),
+        ));
     }
     if version.major < VERSIONS[0].major {
         return Err(Offence::authors(format!("{text} is older than the first release")));

@@ -104,7 +104,8 @@ impl Stage {
         self.run(vec![Instruction::from(&question), Instruction::done("start")]);
         let mut answer = self.facts("start")["an/s~wer"].clone();
         // A refusal is told to be the whole answer.
-        if let Some(fields) = answer.as_object_mut().filter(|fields| fields.contains_key("error") && fields.len() == 2) {
+        if let Some(fields) = answer.as_object_mut().filter(|fields| fields.contains_key("error") && fields.len() == 2)
+        {
             fields.remove(COMPLETE);
         }
         answer
@@ -213,7 +214,7 @@ fn a_text_longer_than_the_slot_is_an_error() {
     };
     let room = SLOT - HEAD - (program(1).text().len() - 1);
     assert_eq!(copy(&program(room)).map(|bytes| bytes.len()), Ok(PROGRAM.len()));
-    assert_eq!(copy(&program(room + 1)), Err(CopyError::TooLong(SLOT - HEAD + 1)));
+    assert_eq!(copy(&program(room + 1)), Err(TooLong(SLOT - HEAD + 1)));
 }
 
 #[test]
@@ -492,6 +493,21 @@ fn a_closed_standard_input_is_unreadable() {
         command.pre_exec(|| {
             nix::libc::close(0);
             Ok(())
+        });
+    }
+    assert!(command.status().unwrap().success());
+    assert_eq!(stage.facts("hook")["stdin"], json!({ "$unreadable": "EBADF" }));
+}
+
+#[test]
+fn the_journal_takes_no_standard_descriptor_however_few_there_may_be() {
+    let stage = Stage::new();
+    let mut command = stage.command(vec![Instruction::stdin(), Instruction::done("hook")]);
+    // SAFETY: only calls that signal-safety(7) allows.
+    unsafe {
+        command.pre_exec(|| {
+            nix::libc::close(0);
+            Ok(setrlimit(Resource::RLIMIT_NOFILE, 6, 6)?)
         });
     }
     assert!(command.status().unwrap().success());

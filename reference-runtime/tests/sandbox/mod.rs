@@ -138,7 +138,8 @@ fn mount_cgroups_anew() {
     }
     for (mountpoint, typ, options) in mounts {
         fs::create_dir_all(&mountpoint).unwrap();
-        let names: Vec<&str> = options.split(',').filter(|name| !["rw", "ro", "xattr", "nsdelegate"].contains(name)).collect();
+        let names: Vec<&str> =
+            options.split(',').filter(|name| !["rw", "ro", "xattr", "nsdelegate"].contains(name)).collect();
         let data = if typ == "cgroup" { names.join(",") } else { String::new() };
         mount(Some("cgroup"), &mountpoint, Some(typ.as_str()), MsFlags::empty(), Some(data.as_str())).unwrap();
         // A leaf of its own, beside which the runtime can make cgroups that have controllers.
@@ -320,7 +321,9 @@ impl Sandbox {
         }
         for directory in ["bundle", "bundle/rootfs", "bundle/rootfs/dev", "root"] {
             let entries = fs::read_dir(self.path(directory)).into_iter().flatten().flatten();
-            found.extend(entries.map(|entry| entry.path().display().to_string()).filter(|path| !path.ends_with("/root")));
+            found.extend(
+                entries.map(|entry| entry.path().display().to_string()).filter(|path| !path.ends_with("/root")),
+            );
         }
         found.extend(processes());
         found.sort();

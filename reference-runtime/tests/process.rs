@@ -1,0 +1,230 @@
+//! What the container process finds at its first instruction.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where something is not as it should be")]
+
+mod sandbox;
+
+use sandbox::{sandboxed, wait_until};
+use serde_json::json;
+use std::fs;
+use std::io::{IoSliceMut, Read};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+
+#[test]
+fn arguments_environment_and_directory_are_the_configs() {
+    sandboxed(|sandbox| {
+        let result = sandbox.run("tr '\\0' '|' </proc/self/environ; echo; pwd; echo \"$0,$1,$2\"", |config| {
+            config["process"]["env"] = json!(["PATH=/usr/bin:/bin", "ONE=1", "EMPTY="]);
+            config["process"]["cwd"] = json!("/usr");
+            config["process"]["args"].as_array_mut().unwrap().extend(["zero".into(), "".into(), "a b".into()]);
+        });
+        let lines: Vec<&str> = result.lines().collect();
+        // The shell itself adds PWD and such to what it was given.
+        for entry in ["PATH=/usr/bin:/bin", "ONE=1", "EMPTY="] {
+            assert!(lines[0].split('|').any(|found| found == entry), "{result}");
+        }
+        assert!(!lines[0].contains("OCF_RUNTIME_TEST"), "{result}");
+        assert_eq!(lines[1..], ["/usr", "zero,,a b"]);
+    });
+}
+
+#[test]
+fn a_bare_name_is_searched_for_inside() {
+    sandboxed(|sandbox| {
+        let mut config = sandbox.config("");
+        config["process"]["args"] = json!(["tool", "x"]);
+        config["process"]["env"] = json!(["PATH=/no/such:/first:/second"]);
+        sandbox.bundle(&config);
+        for (directory, mode) in [("first", 0o644), ("second", 0o755)] {
+            let directory = sandbox.path("bundle/rootfs").join(directory);
+            fs::create_dir(&directory).unwrap();
+            let tool = directory.join("tool");
+            fs::write(&tool, "#!/bin/sh\necho $0 $1 >/out/result\n").unwrap();
+            fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        }
+        sandbox.live(&config);
+        assert_eq!(sandbox.out("result"), "/second/tool x\n");
+    });
+}
+
+#[test]
+fn ids_and_umask_are_applied() {
+    sandboxed(|sandbox| {
+        let result = sandbox.run("grep -E '^(Uid|Gid|Groups|Umask)' /proc/self/status; umask", |config| {
+            config["process"]["user"] = json!({ "uid": 1234, "gid": 4321, "additionalGids": [5, 6], "umask": 0o77 });
+            // The output is opened by the program itself.
+            config["mounts"]
+                .as_array_mut()
+                .unwrap()
+                .push(json!({ "destination": "/tmp", "type": "tmpfs", "source": "t" }));
+            config["process"]["args"][2] =
+                json!("{ grep -E '^(Uid|Gid|Groups|Umask)' /proc/self/status; } >/open/result");
+            config["mounts"]
+                .as_array_mut()
+                .unwrap()
+                .push(json!({ "destination": "/open", "source": open_directory(), "options": ["bind"] }));
+        });
+        let lines: Vec<String> =
+            result.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(lines, ["Umask: 0077", "Uid: 1234 1234 1234 1234", "Gid: 4321 4321 4321 4321", "Groups: 5 6"]);
+    });
+}
+
+/// The test's output directory, which every user may write to.
+fn open_directory() -> std::path::PathBuf {
+    let directory = std::path::PathBuf::from(std::env::var_os("OCF_RUNTIME_TEST_DIRECTORY").unwrap()).join("out");
+    fs::create_dir_all(&directory).unwrap();
+    fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    directory
+}
+
+#[test]
+fn an_unset_umask_is_the_callers() {
+    sandboxed(|sandbox| {
+        let callers = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o27));
+        let result = sandbox.run("umask", |_| {});
+        nix::sys::stat::umask(callers);
+        assert_eq!(result, "0027\n");
+    });
+}
+
+#[test]
+fn limits_are_applied_and_not_raised_in_silence() {
+    sandboxed(|sandbox| {
+        let result = sandbox.run("ulimit -Sn; ulimit -Hn; ulimit -Sc; ulimit -Hc", |config| {
+            config["process"]["rlimits"] = json!([
+                { "type": "RLIMIT_NOFILE", "soft": 100, "hard": 200 },
+                { "type": "RLIMIT_CORE", "soft": 0, "hard": 0 },
+            ]);
+        });
+        assert_eq!(result, "100\n200\n0\n0\n");
+        // Nobody can have more open files than the kernel's own bound.
+        let mut config = sandbox.config("true");
+        config["process"]["rlimits"] = json!([{ "type": "RLIMIT_NOFILE", "soft": 1, "hard": u64::MAX }]);
+        assert!(sandbox.create_refused(&config).contains("RLIMIT_NOFILE"));
+    });
+}
+
+#[test]
+fn a_limit_below_the_runtimes_own_needs_is_applied() {
+    sandboxed(|sandbox| {
+        let mut config = sandbox.config("");
+        config["process"]["args"] = json!(["/bin/true"]);
+        config["process"]["rlimits"] = json!([{ "type": "RLIMIT_CPU", "soft": 1, "hard": 1 },
+            { "type": "RLIMIT_FSIZE", "soft": 0, "hard": 0 }, { "type": "RLIMIT_NPROC", "soft": 1, "hard": 1 }]);
+        sandbox.live(&config);
+    });
+}
+
+#[test]
+fn capabilities_are_exactly_the_listed_ones() {
+    sandboxed(|sandbox| {
+        let script = "grep ^Cap /proc/self/status | cut -f2";
+        let sets = |capabilities: serde_json::Value, uid: u32| {
+            open_directory();
+            let result = sandbox.run(script, |config| {
+                config["process"]["capabilities"] = capabilities;
+                config["process"]["user"]["uid"] = json!(uid);
+            });
+            let sets: Vec<u64> = result.lines().map(|line| u64::from_str_radix(line, 16).unwrap()).collect();
+            fs::remove_file(sandbox.path("out/result")).unwrap();
+            <[u64; 5]>::try_from(sets).unwrap()
+        };
+        let (chown, kill) = (1 << 0, 1 << 5);
+        let both = json!(["CAP_CHOWN", "CAP_KILL"]);
+        // In the order of the file: inheritable, permitted, effective, bounding, ambient.
+        let all = json!({ "bounding": both, "effective": both, "permitted": both, "inheritable": both, "ambient": ["CAP_KILL"] });
+        assert_eq!(sets(all.clone(), 0), [chown | kill, chown | kill, chown | kill, chown | kill, kill]);
+        assert_eq!(sets(all, 1000), [chown | kill, kill, kill, chown | kill, kill]);
+        assert_eq!(sets(json!({ "bounding": ["CAP_CHOWN"] }), 0), [0, chown, chown, chown, 0]);
+        assert_eq!(sets(json!({}), 0), [0; 5]);
+        // Of what can't be granted the rest remains.
+        assert_eq!(
+            sets(json!({ "bounding": ["CAP_CHOWN", "CAP_NO_SUCH"], "ambient": ["CAP_KILL"] }), 0),
+            [0, chown, chown, chown, 0]
+        );
+    });
+}
+
+#[test]
+fn privileges_and_score_are_applied() {
+    sandboxed(|sandbox| {
+        let script = "grep NoNewPrivs /proc/self/status | cut -f2; cat /proc/self/oom_score_adj";
+        let own = fs::read_to_string("/proc/self/oom_score_adj").unwrap();
+        assert_eq!(sandbox.run(script, |_| {}), format!("0\n{own}"));
+        let result = sandbox.run(script, |config| {
+            config["process"]["noNewPrivileges"] = json!(true);
+            config["process"]["oomScoreAdj"] = json!(500);
+        });
+        assert_eq!(result, "1\n500\n");
+    });
+}
+
+#[test]
+fn the_runtimes_program_cannot_be_reached() {
+    sandboxed(|sandbox| {
+        let mut config = sandbox.config("");
+        // The container process executes the runtime's own program instead of one of its own.
+        config["process"]["args"] = json!(["/proc/self/exe", "--version"]);
+        let exe = fs::metadata(env!("CARGO_BIN_EXE_ocf-runtime")).unwrap();
+        sandbox.create(&config);
+        let pid = sandbox.state()["pid"].to_string();
+        let inside = fs::metadata(format!("/proc/{pid}/exe")).unwrap();
+        use std::os::unix::fs::MetadataExt;
+        assert_ne!((exe.dev(), exe.ino()), (inside.dev(), inside.ino()));
+        assert!(fs::OpenOptions::new().write(true).open(format!("/proc/{pid}/exe")).is_err());
+        sandbox.must(&["delete", "--force", "c1"]);
+    });
+}
+
+#[test]
+fn a_terminal_is_made_and_sent_away() {
+    sandboxed(|sandbox| {
+        let script = "stty size; tty; ls -l /dev/console >/out/console; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo all; \
+            echo >/dev/tty controlled";
+        let mut config = sandbox.config(script);
+        config["process"]["terminal"] = json!(true);
+        config["process"]["consoleSize"] = json!({ "height": 33, "width": 77 });
+        assert!(sandbox.create_refused(&config).contains("--console-socket"));
+        let socket = sandbox.path("console");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let bundle = sandbox.path("bundle");
+        sandbox.must(&[
+            "create",
+            "--bundle",
+            bundle.to_str().unwrap(),
+            "--console-socket",
+            socket.to_str().unwrap(),
+            "c1",
+        ]);
+        let (connection, _) = listener.accept().unwrap();
+        let mut master = fs::File::from(received(connection.as_raw_fd()));
+        sandbox.must(&["start", "c1"]);
+        let mut heard = Vec::new();
+        // A terminal whose last user has gone gives EIO.
+        let mut buffer = [0; 1024];
+        while let Ok(count @ 1..) = master.read(&mut buffer) {
+            heard.extend_from_slice(&buffer[..count]);
+        }
+        let heard = String::from_utf8(heard).unwrap();
+        assert_eq!(heard.lines().collect::<Vec<_>>(), ["33 77", "/dev/pts/0", "all", "controlled"]);
+        assert!(sandbox.out("console").starts_with('c'));
+        assert!(wait_until(|| sandbox.status() == "stopped"));
+        sandbox.must(&["delete", "c1"]);
+    });
+}
+
+/// The descriptor that comes over a socket.
+fn received(socket: i32) -> OwnedFd {
+    use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+    let mut text = [0; 64];
+    let mut buffers = [IoSliceMut::new(&mut text)];
+    let mut space = nix::cmsg_space!([i32; 1]);
+    let message = recvmsg::<()>(socket, &mut buffers, Some(&mut space), MsgFlags::empty()).unwrap();
+    let Some(ControlMessageOwned::ScmRights(fds)) = message.cmsgs().unwrap().next() else {
+        panic!("no descriptor came")
+    };
+    // SAFETY: the descriptor has just been received, and nobody else knows it.
+    unsafe { OwnedFd::from_raw_fd(fds[0]) }
+}
