@@ -21,6 +21,7 @@ pub mod junit;
 #[cfg(test)]
 mod sample;
 pub mod summary;
+pub mod svg;
 
 /// The name of the format.
 pub const FORMAT: &str = "ocf-report/1";

@@ -57,7 +57,7 @@ fn gathered() -> Gathered {
     let runtime = suite::find_runtime(&runtime).unwrap_or_else(|why| panic!("OCF_RUNTIME: {why}"));
     let options = Options { supervisor: Some(env!("CARGO_BIN_EXE_ocf").into()), ..libtest::options(runtime) };
     let gathered = suite::gather(&options, &|_, _, _| {}).unwrap_or_else(|why| panic!("{why}"));
-    assert_eq!(gathered.stopped, None);
+    assert!(gathered.stopped.is_none(), "the run was stopped: {:?}", gathered.stopped);
     gathered
 }
 

@@ -48,7 +48,7 @@ fn one_that_always_fails() {
 #[test]
 fn one_that_sleeps_for_ever() {
     let gathered = hold_to_its_list("sleeps", speaks_of_a_container);
-    let why = gathered.stopped.unwrap_or_default();
+    let why = gathered.stopped.map(|it| format!("{it:?}")).unwrap_or_default();
     assert!(why.contains("deadline"), "the run was to stop after a few deadlines, and: {why:?}");
 }
 

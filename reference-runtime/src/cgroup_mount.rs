@@ -2,7 +2,7 @@
 
 use crate::cgroups::Membership;
 use crate::error::{Doing, Error, Result};
-use crate::mount_options::{Attributes, Options};
+use crate::mount_options::{self, Attributes, Options};
 use crate::mounts::Place;
 use crate::path_in_root::Kind;
 use nix::mount::MsFlags;
@@ -28,7 +28,7 @@ pub fn make(place: &Place, destination: &Path, options: &Options) -> Result<()> 
                 show_below(place, membership, destination, options)?;
             }
             if flags.contains(MsFlags::MS_RDONLY) {
-                place.set_attributes(destination, Attributes { set: 1, clear: 0 }, 0)?;
+                place.set_attributes(destination, Attributes { set: mount_options::RDONLY, clear: 0 }, 0)?;
             }
             Ok(())
         }

@@ -3,7 +3,7 @@
 use crate::error::{Doing, Error, Result, warn};
 use crate::{
     capabilities, cgroups, devices, hooks, masked_paths, mounts, namespaces, process, readonly_paths, rlimits, root,
-    version,
+    scheduling, version,
 };
 use oci_spec::runtime::Spec;
 use serde_json::Value;
@@ -12,8 +12,6 @@ use std::path::Path;
 /// Properties that this runtime knows and can't apply: a JSON Pointer in which `*` stands for each entry.
 const UNSUPPORTED: &[&str] = &[
     "/process/apparmorProfile",
-    "/process/ioPriority",
-    "/process/scheduler",
     "/process/selinuxLabel",
     "/linux/intelRdt",
     "/linux/memoryPolicy",
@@ -35,8 +33,6 @@ const UNSUPPORTED: &[&str] = &[
     "/linux/resources/network",
     "/linux/resources/rdma",
     "/linux/resources/unified",
-    "/mounts/*/gidMappings",
-    "/mounts/*/uidMappings",
     "/solaris",
     "/vm",
     "/windows",
@@ -52,6 +48,10 @@ const REQUIRED: &[(&str, &[&str])] = &[
     ("/process/consoleSize", &["height", "width"]),    // [process.console-height-required]
     ("/process/rlimits/*", &["type", "soft", "hard"]), // [rlimits.soft-required]
     ("/process/user", &["uid", "gid"]),                // [user.uid-required]
+    ("/process/ioPriority", &["class", "priority"]),   // [process.io-priority-class-required]
+    ("/process/scheduler", &["policy"]),               // [process.scheduler-policy-required]
+    ("/mounts/*/gidMappings/*", &["containerID", "hostID", "size"]), // [mounts.id-mapping-entry-complete]
+    ("/mounts/*/uidMappings/*", &["containerID", "hostID", "size"]), // [mounts.id-mapping-entry-complete]
     ("/linux/devices/*", &["path", "type"]),           // [devices.path-required]
     ("/linux/gidMappings/*", &["containerID", "hostID", "size"]), // [namespaces.mapping-size-required]
     ("/linux/namespaces/*", &["type"]),                // [namespaces.type-required]
@@ -82,6 +82,7 @@ pub fn parse(bytes: &[u8]) -> Result<Spec> {
     }
     refuse_unsupported(&value)?;
     normalise(&mut value);
+    scheduling::respell(&mut value);
     capabilities::drop_unknown(&mut value).iter().for_each(warn);
     let spec: Spec = serde_json::from_value(value).doing(|| "parse".into())?;
     check(&spec)?;
@@ -109,6 +110,7 @@ fn check(spec: &Spec) -> Result<()> {
     if let Some(process) = spec.process() {
         process::check(process)?;
         rlimits::check(process)?;
+        scheduling::check(process)?;
     }
     hooks::check(spec)?;
     namespaces::check(spec)?;
@@ -192,7 +194,6 @@ mod tests {
     fn what_cannot_be_applied_is_refused_by_name() {
         let error = with("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ALLOW" })).unwrap_err();
         assert_eq!(error, "linux.seccomp is not supported");
-        with("/mounts", json!([{ "destination": "/x", "uidMappings": [{}] }])).unwrap_err();
         with("/linux/resources/memory/swappiness", json!(0)).unwrap_err();
     }
 

@@ -7,7 +7,7 @@ use crate::container::{Container, ContainerId, Lock, Process, Record};
 use crate::error::{Doing, Error, Result};
 use crate::init::Init;
 use crate::state::Status;
-use crate::{hooks, namespaces, process, terminal};
+use crate::{cgroup_owner, hooks, id_mapped_mounts, namespaces, process, terminal};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork};
@@ -76,6 +76,7 @@ struct Creation<'a> {
 impl Creation<'_> {
     fn make(&mut self, console: Option<std::os::unix::net::UnixStream>) -> Result<(), Failure> {
         let namespaces = namespaces::open_paths(&self.spec)?;
+        let id_mapped_mounts = id_mapped_mounts::prepare(&self.spec, &self.bundle)?;
         let cgroups = cgroups::plan(&self.spec, &self.request.id.to_string(), &mut self.record.cgroups)?;
         // Known before they are made: so they can be removed even if this process is killed at its work.
         self.save()?;
@@ -94,6 +95,7 @@ impl Creation<'_> {
                     channel: theirs,
                     cgroups: &cgroups,
                     namespaces: &namespaces,
+                    id_mapped_mounts: &id_mapped_mounts,
                     start,
                     started,
                     console,
@@ -123,6 +125,7 @@ impl Creation<'_> {
                 Message::Mounted(path) => self.record.mounts.push(path),
                 Message::Ready => {
                     cgroups::restrict_devices(&self.spec, cgroups)?;
+                    self.delegate_cgroup(cgroups)?;
                     self.save()?;
                     self.run_hooks()?;
                     channel.send(&Message::HooksRun)?;
@@ -143,6 +146,10 @@ impl Creation<'_> {
             process::set_oom_score(process, pid)?;
         }
         self.save()
+    }
+
+    fn delegate_cgroup(&self, cgroups: &[Membership]) -> Result<()> {
+        self.record.process.map_or(Ok(()), |process| cgroup_owner::apply(&self.spec, cgroups, process.pid))
     }
 
     // [hooks.prestart-before-create-runtime] [hooks.create-runtime-during-create] [hooks.state-status-during-create]

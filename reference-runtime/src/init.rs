@@ -4,6 +4,7 @@ use crate::cgroups::Membership;
 use crate::channel::{Channel, Message};
 use crate::container::{ContainerId, Record};
 use crate::error::{Doing, Error, Result};
+use crate::id_mapped_mounts::Prepared;
 use crate::mounts::Place;
 use crate::path_in_root::RootDirectory;
 use crate::process::Program;
@@ -40,6 +41,8 @@ pub struct Init<'a> {
     pub cgroups: &'a [Membership],
     /// The namespaces to join.
     pub namespaces: &'a [(Type, OwnedFd)],
+    /// The id-mapped mounts, which were made outside.
+    pub id_mapped_mounts: &'a [Prepared],
     /// On which the order to start will come.
     pub start: File,
     /// On which to say how starting goes.
@@ -110,8 +113,14 @@ impl Init<'_> {
         self.make_root_mount(&directory, own_mounts)?;
         let root = RootDirectory::open(&directory, &self.channel)?;
         let cgroup_namespace = namespaces::is_new(self.spec, Type::Cgroup);
-        let place =
-            Place { root: &root, bundle: self.bundle, shared: !own_mounts, cgroups: self.cgroups, cgroup_namespace };
+        let place = Place {
+            root: &root,
+            bundle: self.bundle,
+            shared: !own_mounts,
+            prepared: self.id_mapped_mounts,
+            cgroups: self.cgroups,
+            cgroup_namespace,
+        };
         // The modes of what is made are the config's, and not the caller's business.
         let mask = umask(Mode::empty());
         mounts::apply(self.spec, &place)?;

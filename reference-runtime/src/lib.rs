@@ -8,6 +8,7 @@
 
 pub mod capabilities;
 mod cgroup_mount;
+pub mod cgroup_owner;
 pub mod cgroups;
 pub mod channel;
 pub mod config;
@@ -24,6 +25,7 @@ pub mod error;
 pub mod features;
 pub mod hooks;
 pub mod hostname;
+pub mod id_mapped_mounts;
 pub mod init;
 pub mod kill;
 pub mod masked_paths;
@@ -39,6 +41,7 @@ pub mod readonly_paths;
 pub mod rlimits;
 pub mod root;
 pub mod run;
+pub mod scheduling;
 pub mod start;
 pub mod state;
 pub mod sysctl;

@@ -1,6 +1,5 @@
 //! The strings that `mounts[].options` may hold, one row each, and what they ask of mount(2) and mount_setattr(2).
 
-use crate::error::{Error, Result};
 use nix::libc;
 use nix::mount::MsFlags as Ms;
 
@@ -9,6 +8,8 @@ use nix::mount::MsFlags as Ms;
 pub struct Options {
     /// `Some(true)` for `rbind`, `Some(false)` for `bind`.
     pub bind: Option<bool>,
+    /// `Some(true)` for `ridmap`, `Some(false)` for `idmap`.
+    pub id_map: Option<bool>,
     /// Flags of mount(2) for a new file system.
     pub flags: u64,
     /// Attributes of the mount itself.
@@ -49,14 +50,15 @@ enum Meaning {
     RecursiveNotTime(u64),
     Propagation(Ms),
     CopyUp,
+    IdMap(bool),
     Nothing,
-    Refused(&'static str),
 }
 
-use Meaning::{Both, Flag, NotTime, Nothing, Recursive, RecursiveNotTime, RecursiveTime, Refused, Time};
+use Meaning::{Both, Flag, NotTime, Nothing, Recursive, RecursiveNotTime, RecursiveTime, Time};
 
 // The attributes that libc doesn't name for every target, from linux/mount.h.
-const RDONLY: u64 = 0x1;
+/// The attribute of a mount that is read-only.
+pub const RDONLY: u64 = 0x1;
 const NOSUID: u64 = 0x2;
 const NODEV: u64 = 0x4;
 const NOEXEC: u64 = 0x8;
@@ -67,7 +69,6 @@ const ATIME: u64 = 0x70;
 const NODIRATIME: u64 = 0x80;
 const NOSYMFOLLOW: u64 = 0x20_0000;
 
-const IDMAP: &str = "id-mapped mounts are not supported";
 const TIMES: Ms = Ms::MS_NOATIME.union(Ms::MS_RELATIME).union(Ms::MS_STRICTATIME);
 const LAZYTIME: Ms = Ms::from_bits_retain(libc::MS_LAZYTIME as _);
 const MS_NOSYMFOLLOW: Ms = Ms::from_bits_retain(0x100);
@@ -82,7 +83,7 @@ const TABLE: &[(&str, Meaning)] = &[
     ("diratime", Both(Ms::MS_NODIRATIME, NODIRATIME, false)),
     ("dirsync", Flag(Ms::MS_DIRSYNC, true)),
     ("exec", Both(Ms::MS_NOEXEC, NOEXEC, false)),
-    ("idmap", Refused(IDMAP)),
+    ("idmap", Meaning::IdMap(false)),
     ("iversion", Flag(Ms::MS_I_VERSION, true)),
     ("lazytime", Flag(LAZYTIME, true)),
     ("loud", Flag(Ms::MS_SILENT, false)),
@@ -106,7 +107,7 @@ const TABLE: &[(&str, Meaning)] = &[
     ("relatime", Time(Ms::MS_RELATIME, RELATIME)),
     ("remount", Flag(Ms::MS_REMOUNT, true)),
     ("rexec", Recursive(NOEXEC, false)),
-    ("ridmap", Refused(IDMAP)),
+    ("ridmap", Meaning::IdMap(true)),
     ("rnoatime", RecursiveTime(NOATIME)),
     ("rnodev", Recursive(NODEV, true)),
     ("rnodiratime", Recursive(NODIRATIME, true)),
@@ -138,29 +139,25 @@ const TABLE: &[(&str, Meaning)] = &[
     ("unbindable", Meaning::Propagation(Ms::MS_UNBINDABLE)),
 ];
 
-/// Every option of the table that this runtime applies, sorted, for `features`.
+/// Every option of the table, sorted, for `features`.
 pub fn known() -> Vec<String> {
-    let applied = TABLE.iter().filter(|(_, meaning)| !matches!(meaning, Refused(_)));
-    applied.map(|(name, _)| (*name).to_owned()).collect()
+    TABLE.iter().map(|(name, _)| (*name).to_owned()).collect()
 }
 
 /// Reads the options of one entry; of opposite ones the later decides.
-///
-/// # Errors
-/// One is known and can't be applied.
 // [mounts.options-order]
-pub fn parse(options: &[String]) -> Result<Options> {
+pub fn parse(options: &[String]) -> Options {
     let mut parsed = Options::default();
     let mut data = Vec::new();
     for option in options {
         match TABLE.iter().find(|(name, _)| name == option) {
-            Some((_, meaning)) => parsed.add(*meaning).map_err(|why| Error::new(format!("{option}: {why}")))?,
+            Some((_, meaning)) => parsed.add(*meaning),
             // [mounts.options-unknown-passed]
             None => data.push(option.as_str()),
         }
     }
     parsed.data = data.join(",");
-    Ok(parsed)
+    parsed
 }
 
 impl Options {
@@ -169,7 +166,7 @@ impl Options {
         self.flags & Ms::MS_REMOUNT.bits() != 0
     }
 
-    fn add(&mut self, meaning: Meaning) -> Result<(), &'static str> {
+    fn add(&mut self, meaning: Meaning) {
         match meaning {
             Meaning::Bind(recursive) => self.bind = Some(recursive),
             Flag(flag, on) => self.set_flag(flag, on),
@@ -193,10 +190,9 @@ impl Options {
             RecursiveTime(value) => self.recursive.set_time(value),
             Meaning::Propagation(kind) => self.propagation.push(kind),
             Meaning::CopyUp => self.copy_up = true,
+            Meaning::IdMap(recursive) => self.id_map = Some(recursive),
             Nothing => {}
-            Refused(why) => return Err(why),
         }
-        Ok(())
     }
 
     fn set_flag(&mut self, flag: Ms, on: bool) {
@@ -233,7 +229,7 @@ mod tests {
     use super::*;
 
     fn of(options: &[&str]) -> Options {
-        parse(&options.iter().map(|option| (*option).to_owned()).collect::<Vec<_>>()).unwrap()
+        parse(&options.iter().map(|option| (*option).to_owned()).collect::<Vec<_>>())
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The mounts beyond the root file system.
 
 use crate::error::{Doing, Error, Result};
+use crate::id_mapped_mounts::{self, Prepared};
 use crate::mount_options::{self, Attributes, Options};
 use crate::path_in_root::{Kind, RootDirectory, fd_path};
 use crate::{cgroup_mount, copy_up};
@@ -29,6 +30,8 @@ pub struct Place<'a> {
     pub bundle: &'a Path,
     /// Whether the mounts outlive the container's mount namespace, so that delete has to remove them.
     pub shared: bool,
+    /// The id-mapped mounts that were made outside.
+    pub prepared: &'a [Prepared],
     /// The container's cgroup in each mounted hierarchy.
     pub cgroups: &'a [crate::cgroups::Membership],
     /// Whether the container has a cgroup namespace of its own.
@@ -42,13 +45,14 @@ pub struct Place<'a> {
 pub fn check(spec: &Spec) -> Result<()> {
     for entry in spec.mounts().as_deref().unwrap_or_default() {
         let what = || format!("mounts: {}", entry.destination().display());
-        let options = mount_options::parse(entry.options().as_deref().unwrap_or_default()).doing(what)?;
+        let options = options(entry);
         if options.bind.is_some() && entry.source().is_none() {
             return Err(Error::new("a bind mount needs a source")).doing(what);
         }
         if options.bind.is_none() && !options.remount() && entry.typ().is_none() {
             return Err(Error::new("it has neither a type nor the option bind")).doing(what);
         }
+        id_mapped_mounts::check(spec, entry).doing(what)?;
     }
     Ok(())
 }
@@ -60,8 +64,9 @@ pub fn check(spec: &Spec) -> Result<()> {
 // [mounts.order]
 pub fn apply(spec: &Spec, place: &Place) -> Result<()> {
     let entries = spec.mounts().as_deref().unwrap_or_default();
-    for entry in entries {
-        place.make(entry).doing(|| describe(entry))?;
+    for (index, entry) in entries.iter().enumerate() {
+        let prepared = place.prepared.iter().find(|(of, _)| *of == index).map(|(_, tree)| tree);
+        place.make(entry, prepared).doing(|| describe(entry))?;
     }
     for (destination, typ, options) in DEFAULTS {
         if !entries.iter().any(|entry| is_at(entry, destination)) {
@@ -81,13 +86,13 @@ fn describe(entry: &Mount) -> String {
 }
 
 impl Place<'_> {
-    fn make(&self, entry: &Mount) -> Result<()> {
-        let options = mount_options::parse(entry.options().as_deref().unwrap_or_default())?;
+    fn make(&self, entry: &Mount, prepared: Option<&OwnedFd>) -> Result<()> {
+        let options = options(entry);
         let destination = destination(entry);
         if options.remount() {
             self.remount(&destination, &options)?;
         } else if let Some(recursive) = options.bind {
-            self.bind(entry, &destination, recursive)?;
+            self.bind(entry, &destination, recursive, prepared)?;
             self.set_attributes(&destination, options.own, 0)?;
         } else if entry.typ().as_deref() == Some("cgroup") {
             cgroup_mount::make(self, &destination, &options)?;
@@ -99,11 +104,17 @@ impl Place<'_> {
     }
 
     // [mounts.option-bind] [mounts.option-rbind] [mounts.type-of-bind-mount] [mounts.source-relative]
-    fn bind(&self, entry: &Mount, destination: &Path, recursive: bool) -> Result<()> {
+    fn bind(&self, entry: &Mount, destination: &Path, recursive: bool, prepared: Option<&OwnedFd>) -> Result<()> {
         let source = self.bundle.join(entry.source().as_deref().unwrap_or(Path::new("")));
         let is_directory = std::fs::metadata(&source).doing(|| format!("find {}", source.display()))?.is_dir();
         let target = self.target(destination, if is_directory { Kind::Directory } else { Kind::File })?;
         let depth = if recursive { MsFlags::MS_REC } else { MsFlags::empty() };
+        if let Some(tree) = prepared {
+            id_mapped_mounts::attach(tree, &target)?;
+            self.announce(&target)?;
+            // A copy that was made outside hasn't been cut off from the mounts that the source's mount shares with.
+            return self.set_propagation(destination, &[MsFlags::MS_SLAVE | MsFlags::MS_REC]);
+        }
         self.mount(Some(&source), &target, None, MsFlags::MS_BIND | depth, "")
     }
 
@@ -139,6 +150,10 @@ impl Place<'_> {
         data: &str,
     ) -> Result<()> {
         nix_mount(source, &fd_path(target), typ, flags, data)?;
+        self.announce(target)
+    }
+
+    fn announce(&self, target: &OwnedFd) -> Result<()> {
         if self.shared { self.root.announce_mount(target) } else { Ok(()) }
     }
 
@@ -156,7 +171,7 @@ impl Place<'_> {
         if attributes.is_empty() {
             return Ok(());
         }
-        mount_setattr(&self.find(destination)?, attributes, depth)
+        mount_setattr(&self.find(destination)?, attributes, None, depth)
             .doing(|| format!("set the attributes of {}", destination.display()))
     }
 
@@ -176,7 +191,7 @@ impl Place<'_> {
             return Ok(());
         }
         let options = options.split(',').map(str::to_owned).collect::<Vec<_>>();
-        let options = mount_options::parse(&options)?;
+        let options = mount_options::parse(&options);
         let made = self.target(&path, Kind::Directory).and_then(|target| {
             self.mount(
                 Some(Path::new(typ)),
@@ -213,6 +228,10 @@ impl Place<'_> {
     }
 }
 
+fn options(entry: &Mount) -> Options {
+    mount_options::parse(entry.options().as_deref().unwrap_or_default())
+}
+
 fn destination(entry: &Mount) -> PathBuf {
     Path::new("/").join(entry.destination())
 }
@@ -229,10 +248,17 @@ pub(crate) fn nix_mount(
     mount(source, target, typ, flags, data).map_err(|errno| Error::new(errno.to_string()))
 }
 
-/// mount_setattr(2) on the mount that `fd` is open on.
-pub(crate) fn mount_setattr(fd: &OwnedFd, attributes: Attributes, depth: i32) -> nix::Result<()> {
+/// mount_setattr(2) on the mount that `fd` is open on; with a user namespace its owners are mapped as there.
+pub(crate) fn mount_setattr(
+    fd: &OwnedFd,
+    attributes: Attributes,
+    user_namespace: Option<&OwnedFd>,
+    depth: i32,
+) -> nix::Result<()> {
+    let userns_fd = user_namespace.map_or(0, |fd| u64::from(fd.as_raw_fd().cast_unsigned()));
+    let id_map = if user_namespace.is_some() { libc::MOUNT_ATTR_IDMAP } else { 0 };
     let request =
-        libc::mount_attr { attr_set: attributes.set, attr_clr: attributes.clear, propagation: 0, userns_fd: 0 };
+        libc::mount_attr { attr_set: attributes.set | id_map, attr_clr: attributes.clear, propagation: 0, userns_fd };
     let empty = CString::default();
     // SAFETY: both pointers lead to values that outlive the call, and the size is that of the second.
     let result = unsafe {

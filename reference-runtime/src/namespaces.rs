@@ -88,6 +88,10 @@ pub fn write_mappings(spec: &Spec, pid: Pid) -> Result<()> {
     let linux = spec.linux().as_ref();
     let uids = linux.and_then(|linux| linux.uid_mappings().as_deref()).unwrap_or_default();
     let gids = linux.and_then(|linux| linux.gid_mappings().as_deref()).unwrap_or_default();
+    write_maps(pid, uids, gids)
+}
+
+pub(crate) fn write_maps(pid: Pid, uids: &[LinuxIdMapping], gids: &[LinuxIdMapping]) -> Result<()> {
     for (file, mappings) in [("uid_map", uids), ("gid_map", gids)] {
         let path = format!("/proc/{pid}/{file}");
         std::fs::write(&path, lines(mappings)).doing(|| format!("write {file} of the user namespace"))?;

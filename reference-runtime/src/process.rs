@@ -1,7 +1,7 @@
 //! The program that the container runs, and what it finds at its first instruction.
 
 use crate::error::{Doing, Error, Result};
-use crate::{capabilities, rlimits, user};
+use crate::{capabilities, rlimits, scheduling, user};
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{AccessFlags, access, chdir, execve};
@@ -53,6 +53,7 @@ pub fn apply(process: &Process) -> Result<()> {
     // [process.cwd-applied]
     chdir(process.cwd()).doing(|| format!("enter process.cwd {}", process.cwd().display()))?;
     rlimits::apply(process)?;
+    scheduling::apply(process)?;
     // The bounding set can be cut only with CAP_SETPCAP, the ids be set only with CAP_SETUID and CAP_SETGID; only then
     // may the rest of the capabilities go.
     capabilities::bound(process)?;

@@ -1,7 +1,7 @@
 //! Paths that nobody inside the container can write to.
 
 use crate::error::{Doing, Error, Result};
-use crate::mount_options::Attributes;
+use crate::mount_options::{self, Attributes};
 use crate::mounts::Place;
 use crate::path_in_root::fd_path;
 use nix::errno::Errno;
@@ -10,7 +10,7 @@ use nix::mount::MsFlags;
 use oci_spec::runtime::Spec;
 use std::path::Path;
 
-const READONLY: Attributes = Attributes { set: 0x1, clear: 0 };
+const READONLY: Attributes = Attributes { set: mount_options::RDONLY, clear: 0 };
 
 /// Refuses relative paths.
 ///

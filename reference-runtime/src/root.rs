@@ -1,7 +1,7 @@
 //! The root file system of the container: which directory becomes `/`, and how mounts propagate through it.
 
 use crate::error::{Doing, Error, Result};
-use crate::mount_options::Attributes;
+use crate::mount_options::{self, Attributes};
 use crate::mounts::{mount_setattr, nix_mount};
 use nix::fcntl::{OFlag, open};
 use nix::mount::{MntFlags, MsFlags, umount2};
@@ -10,7 +10,7 @@ use nix::unistd::{chdir, chroot, fchdir, pivot_root};
 use oci_spec::runtime::Spec;
 use std::path::{Path, PathBuf};
 
-const READONLY: Attributes = Attributes { set: 0x1, clear: 0 };
+const READONLY: Attributes = Attributes { set: mount_options::RDONLY, clear: 0 };
 
 /// The directory that `root.path` names: from the bundle's directory, if it is relative.
 // [root.path-absolute] [root.path-relative]
@@ -109,7 +109,7 @@ pub fn seal(spec: &Spec, own_namespace: bool) -> Result<()> {
     if spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false) {
         let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
         let root = open("/", flags, Mode::empty()).doing(|| "open /".into())?;
-        mount_setattr(&root, READONLY, 0).doing(|| "make / read-only".into())?;
+        mount_setattr(&root, READONLY, None, 0).doing(|| "make / read-only".into())?;
     }
     Ok(())
 }

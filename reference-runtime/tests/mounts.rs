@@ -254,6 +254,40 @@ fn a_linked_dev_is_filled_where_the_link_leads_inside() {
 }
 
 #[test]
+fn owners_are_mapped_on_id_mapped_mounts() {
+    sandboxed(|sandbox| {
+        let source = make_source(sandbox);
+        for below in ["", "below"] {
+            std::os::unix::fs::chown(Path::new(&source).join(below), Some(3), Some(4)).unwrap();
+        }
+        let mappings = json!([{ "containerID": 0, "hostID": 1000, "size": 10 }]);
+        for (option, below) in [("idmap", "3 4"), ("ridmap", "1003 1004")] {
+            let result = sandbox.run("stat -c '%u %g' /x /x/below", |config| {
+                add(
+                    config,
+                    json!({ "destination": "/x", "source": source, "options": ["rbind", option],
+                    "uidMappings": mappings, "gidMappings": mappings }),
+                );
+            });
+            assert_eq!(result, format!("1003 1004\n{below}\n"), "{option}");
+        }
+        // Without mappings of its own, those of the container's user namespace, in which they cancel out.
+        let result = sandbox.run("stat -c '%u %g' /x; cat /proc/self/uid_map | tr -s ' '", |config| {
+            config["linux"]["namespaces"].as_array_mut().unwrap().push(json!({ "type": "user" }));
+            let map =
+                json!([{ "containerID": 0, "hostID": 0, "size": 3 }, { "containerID": 3, "hostID": 5000, "size": 10 }]);
+            config["linux"]["uidMappings"] = map.clone();
+            config["linux"]["gidMappings"] = map;
+            add(config, json!({ "destination": "/x", "source": source, "options": ["bind", "idmap"] }));
+        });
+        assert_eq!(result, "3 4\n 0 0 3\n 3 5000 10\n");
+        let mut config = sandbox.config("true");
+        add(&mut config, json!({ "destination": "/x", "source": source, "options": ["bind", "idmap"] }));
+        assert!(sandbox.create_refused(&config).contains("needs mappings"));
+    });
+}
+
+#[test]
 fn remount_changes_the_mount_that_is_there() {
     sandboxed(|sandbox| {
         let result = sandbox.run("grep ' /x ' /proc/self/mountinfo | cut -d' ' -f6", |config| {

@@ -162,6 +162,24 @@ fn privileges_and_score_are_applied() {
 }
 
 #[test]
+fn scheduling_is_applied() {
+    sandboxed(|sandbox| {
+        let result = sandbox.run("chrt -p $$; ionice -p $$; nice", |config| {
+            config["process"]["scheduler"] =
+                json!({ "policy": "SCHED_BATCH", "nice": 5, "flags": ["SCHED_FLAG_RESET_ON_FORK"] });
+            config["process"]["ioPriority"] = json!({ "class": "IOPRIO_CLASS_BE", "priority": 6 });
+        });
+        assert!(result.contains("SCHED_BATCH|SCHED_RESET_ON_FORK\n"), "{result}");
+        assert!(result.contains("best-effort: prio 6\n"), "{result}");
+        let mut config = sandbox.config("true");
+        config["process"]["scheduler"] = json!({ "policy": "SCHED_ISO" });
+        assert!(sandbox.create_refused(&config).contains("SCHED_ISO"));
+        config["process"]["scheduler"] = json!({ "policy": "SCHED_FIFO" });
+        assert!(sandbox.create_refused(&config).contains("SCHED_FIFO"));
+    });
+}
+
+#[test]
 fn the_runtimes_program_cannot_be_reached() {
     sandboxed(|sandbox| {
         let mut config = sandbox.config("");

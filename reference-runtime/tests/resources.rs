@@ -21,56 +21,48 @@ fn hierarchy(controller: &str) -> Option<(PathBuf, bool)> {
     controllers.split_whitespace().any(|name| name == controller).then_some((unified, false))
 }
 
-/// What the container's cgroup has in a file, on v1 or on v2, while the container is created.
-fn limits(
-    sandbox: &Sandbox,
-    resources: serde_json::Value,
-    controller: &str,
-    files: [(&str, &str); 2],
-) -> Option<String> {
-    let (directory, v1) = hierarchy(controller)?;
-    let (v1_file, v2_file) = files[0];
-    let _ = files[1];
+/// Checks what the cgroup of a created container has in a file: of v1 or of v2, each with the value expected there.
+fn check(sandbox: &Sandbox, resources: &serde_json::Value, controller: &str, v1: [&str; 2], v2: [&str; 2]) {
     let mut config = sandbox.config("true");
     config["linux"]["cgroupsPath"] = json!("/made/here");
-    config["linux"]["resources"] = resources;
+    config["linux"]["resources"] = resources.clone();
+    let Some((directory, is_v1)) = hierarchy(controller) else {
+        // What can't be limited here has to be refused, and not to be ignored.
+        assert!(sandbox.create_refused(&config).contains(controller));
+        return;
+    };
+    let [file, expected] = if is_v1 { v1 } else { v2 };
     sandbox.create(&config);
-    let value = fs::read_to_string(directory.join("made/here").join(if v1 { v1_file } else { v2_file })).unwrap();
+    let found = fs::read_to_string(directory.join("made/here").join(file)).unwrap();
+    assert_eq!(found.trim(), expected, "{file}");
     sandbox.must(&["delete", "--force", "c1"]);
     assert!(!directory.join("made").exists(), "a cgroup was left behind");
-    Some(value.trim().to_owned())
 }
 
 #[test]
 fn limits_are_written_to_the_containers_cgroup() {
     sandboxed(|sandbox| {
-        let check = |resources, controller, v1: (&str, &str), v2: (&str, &str)| {
-            let found = limits(sandbox, resources, controller, [(v1.0, v2.0), (v1.1, v2.1)]);
-            match (found, hierarchy(controller)) {
-                (Some(found), Some((_, is_v1))) => assert_eq!(found, if is_v1 { v1.1 } else { v2.1 }, "{controller}"),
-                // A host whose hierarchies lack the controller: the limit has to be refused, not ignored.
-                _ => {
-                    let mut config = sandbox.config("true");
-                    config["linux"]["resources"] = json!({ "pids": { "limit": 5 } });
-                    if hierarchy("pids").is_none() {
-                        assert!(sandbox.create_refused(&config).contains("pids"));
-                    }
-                }
-            }
-        };
         let memory = json!({ "memory": { "limit": 67_108_864, "swap": 134_217_728, "reservation": 33_554_432 } });
-        check(memory.clone(), "memory", ("memory.limit_in_bytes", "67108864"), ("memory.max", "67108864"));
-        check(memory.clone(), "memory", ("memory.memsw.limit_in_bytes", "134217728"), ("memory.swap.max", "67108864"));
-        check(memory, "memory", ("memory.soft_limit_in_bytes", "33554432"), ("memory.low", "33554432"));
-        check(json!({ "pids": { "limit": 5 } }), "pids", ("pids.max", "5"), ("pids.max", "5"));
-        check(json!({ "pids": { "limit": -1 } }), "pids", ("pids.max", "max"), ("pids.max", "max"));
-        check(json!({ "pids": { "limit": 0 } }), "pids", ("pids.max", "0"), ("pids.max", "0"));
-        check(json!({ "pids": {} }), "pids", ("pids.max", "max"), ("pids.max", "max"));
+        check(sandbox, &memory, "memory", ["memory.limit_in_bytes", "67108864"], ["memory.max", "67108864"]);
+        check(
+            sandbox,
+            &memory,
+            "memory",
+            ["memory.memsw.limit_in_bytes", "134217728"],
+            ["memory.swap.max", "67108864"],
+        );
+        check(sandbox, &memory, "memory", ["memory.soft_limit_in_bytes", "33554432"], ["memory.low", "33554432"]);
+        for (limit, expected) in
+            [(json!({ "limit": 5 }), "5"), (json!({ "limit": -1 }), "max"), (json!({ "limit": 0 }), "0")]
+        {
+            check(sandbox, &json!({ "pids": limit }), "pids", ["pids.max", expected], ["pids.max", expected]);
+        }
         let cpu = json!({ "cpu": { "shares": 512, "quota": 50000, "period": 200_000 } });
-        check(cpu.clone(), "cpu", ("cpu.shares", "512"), ("cpu.weight", "20"));
-        check(cpu.clone(), "cpu", ("cpu.cfs_quota_us", "50000"), ("cpu.max", "50000 200000"));
-        check(cpu, "cpu", ("cpu.cfs_period_us", "200000"), ("cpu.max", "50000 200000"));
-        check(json!({ "cpu": { "cpus": "0", "mems": "0" } }), "cpuset", ("cpuset.cpus", "0"), ("cpuset.cpus", "0"));
+        check(sandbox, &cpu, "cpu", ["cpu.shares", "512"], ["cpu.weight", "20"]);
+        check(sandbox, &cpu, "cpu", ["cpu.cfs_quota_us", "50000"], ["cpu.max", "50000 200000"]);
+        check(sandbox, &cpu, "cpu", ["cpu.cfs_period_us", "200000"], ["cpu.max", "50000 200000"]);
+        let set = json!({ "cpu": { "cpus": "0", "mems": "0" } });
+        check(sandbox, &set, "cpuset", ["cpuset.cpus", "0"], ["cpuset.cpus", "0"]);
     });
 }
 
@@ -97,7 +89,8 @@ fn the_process_is_in_the_configured_cgroup_everywhere() {
 #[test]
 fn a_cgroup_of_others_survives() {
     sandboxed(|sandbox| {
-        let (directory, _) = hierarchy("pids").or_else(|| hierarchy("hugetlb")).unwrap();
+        let directory = ["pids", "."].iter().map(|name| Path::new("/sys/fs/cgroup").join(name));
+        let directory = directory.filter(|path| path.join("cgroup.procs").exists()).next().unwrap();
         fs::create_dir(directory.join("others")).unwrap();
         let mut config = sandbox.config("true");
         config["linux"]["cgroupsPath"] = json!("/others/ours");
@@ -152,6 +145,29 @@ fn the_cgroup_mount_shows_the_containers_own() {
             );
         }
         assert!(wait_until(|| !Path::new("/sys/fs/cgroup/unified/x").exists()));
+    });
+}
+
+#[test]
+fn the_cgroup_is_handed_over_on_pure_v2_alone() {
+    sandboxed(|sandbox| {
+        let pure = Path::new("/sys/fs/cgroup/cgroup.procs").exists();
+        let hierarchy = if pure { PathBuf::from("/sys/fs/cgroup") } else { hierarchy("pids").unwrap().0 };
+        for (options, asked) in [(&["ro"][..], false), (&[], true)] {
+            let mut config = sandbox.config("true");
+            config["linux"]["cgroupsPath"] = json!("/handed");
+            config["process"]["user"]["uid"] = json!(1234);
+            config["mounts"].as_array_mut().unwrap().extend([
+                json!({ "destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["ro"] }),
+                json!({ "destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": options }),
+            ]);
+            sandbox.create(&config);
+            let owner = |file: &str| fs::metadata(hierarchy.join("handed").join(file)).unwrap().uid();
+            let expected = if pure && asked { 1234 } else { 0 };
+            assert_eq!([owner(""), owner("cgroup.procs")], [expected; 2], "{options:?}");
+            assert!(!pure || owner("cgroup.events") == 0, "a file that isn't delegated was handed over");
+            sandbox.must(&["delete", "--force", "c1"]);
+        }
     });
 }
 

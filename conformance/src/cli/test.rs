@@ -230,6 +230,7 @@ pub(super) fn files(place: &Path, report: &Report) -> Result<(), String> {
     let specification = Specification::embedded();
     put(place, "report.json", &report.to_json()?)?;
     put(place, "junit.xml", &report::junit::render(report, specification))?;
+    put(place, "report.svg", &report::svg::render(report))?;
     put(place, "report.html", &report::html::render(report, specification))
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Subject, inside};
 use crate::case::{Node, Stdio};
 use crate::expectation::{Expectation, Matcher};
-use crate::view::process::{Process, Scheduler, view};
+use crate::view::process::{Process, Scheduler, shows_its_file, view};
 
 /// The program that every base has.
 const PROGRAM: &str = "/witness";
@@ -60,7 +60,7 @@ impl Laws<'_> {
 
     /// Which file runs, where the case says plainly which it must be.
     fn program(&self) -> Option<Expectation> {
-        let name = *self.process.args.first()?;
+        let name = self.process.args.first().filter(|_| shows_its_file(self.subject.config))?;
         let (requirement, path) = if name.contains('/') {
             let path = joined(self.process.cwd, name);
             (self.leads_straight(&path) && self.is_program(&path)).then_some(("process.args-path", path))?

@@ -14,7 +14,7 @@ use crate::judge::{Verdict, visible};
 const STYLE: &str = include_str!("html.css");
 
 /// What bars and legends show from left to right: the good, the bad, then what is open.
-const SHOWN: [Verdict; 8] = [
+pub(super) const SHOWN: [Verdict; 8] = [
     Verdict::Pass,
     Verdict::Fail,
     Verdict::Error,
@@ -265,7 +265,7 @@ impl Page<'_> {
             ("reading", known.and_then(|it| it.reading.clone()).unwrap_or_default()),
             ("clauses", entry.clauses.join(" ")),
             ("properties", entry.properties.join(" ")),
-            ("cases", entry.cases.join(" ")),
+            ("cases", some_cases(&entry.cases)),
             ("not counted", uncounted),
         ];
         origins.into_iter().filter(|(_, text)| !text.is_empty()).collect()
@@ -357,7 +357,7 @@ impl Display for Bar<'_> {
 }
 
 /// Text that isn't ours, made visible and escaped for an element or a quoted attribute.
-struct Text<'a>(&'a str);
+pub(super) struct Text<'a>(pub(super) &'a str);
 
 impl Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -403,7 +403,7 @@ impl Display for Lines<'_> {
 }
 
 /// The last word of a line like `runc version 1.1.5`, which a heading has room for.
-fn short_version(line: &str) -> &str {
+pub(super) fn short_version(line: &str) -> &str {
     line.split_whitespace().next_back().unwrap_or_default()
 }
 
@@ -414,6 +414,14 @@ fn some_joined(parts: &[impl AsRef<str>], separator: &str) -> Option<String> {
 
 fn or_none(text: &str) -> &str {
     if text.is_empty() { "none" } else { text }
+}
+
+/// The first cases by name; report.json has all of them.
+fn some_cases(cases: &[String]) -> String {
+    let shown = cases.len().min(8);
+    let rest = cases.len() - shown;
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    cases[..shown].join(" ") + &more
 }
 
 #[cfg(test)]

@@ -1,0 +1,147 @@
+//! Bind mounts on which files appear under mapped owners.
+//!
+//! They are made by the creating process, for the kernel asks for privileges over the file system itself, which the
+//! container process has given up in a user namespace. That one only puts them in their place.
+
+use crate::error::{Doing, Error, Result};
+use crate::mount_options::{self, Attributes};
+use crate::mounts::mount_setattr;
+use crate::namespaces;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, open};
+use nix::libc;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::Mode;
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, Pid, fork};
+use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType as Type, Mount, Spec};
+use std::ffi::CString;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// A mount that is nowhere yet, and the entry of `mounts` that it is for.
+pub type Prepared = (usize, OwnedFd);
+
+/// Refuses entries that can't be mapped.
+///
+/// # Errors
+/// Says why.
+pub fn check(spec: &Spec, entry: &Mount) -> Result<()> {
+    let options = mount_options::parse(entry.options().as_deref().unwrap_or_default());
+    // [mounts.id-mappings-both]
+    if entry.uid_mappings().is_some() != entry.gid_mappings().is_some() {
+        return Err(Error::new("it has only one of uidMappings and gidMappings"));
+    }
+    let mapped = options.id_map.is_some() || entry.uid_mappings().is_some();
+    if mapped && options.bind.is_none() {
+        return Err(Error::new("only a bind mount can be id-mapped"));
+    }
+    // [mounts.id-mapping-missing-refused] [mounts.id-mapping-without-user-namespace-refused]
+    if mapped && mappings(spec, entry).is_none() {
+        return Err(Error::new("an id-mapped mount needs mappings, its own or those of a new user namespace"));
+    }
+    Ok(())
+}
+
+/// Makes all id-mapped mounts of the config.
+///
+/// # Errors
+/// Names the entry.
+pub fn prepare(spec: &Spec, bundle: &Path) -> Result<Vec<Prepared>> {
+    let mut prepared = Vec::new();
+    for (index, entry) in spec.mounts().as_deref().unwrap_or_default().iter().enumerate() {
+        let options = mount_options::parse(entry.options().as_deref().unwrap_or_default());
+        if options.id_map.is_some() || entry.uid_mappings().is_some() {
+            let what = || format!("map the owners of {}", entry.destination().display());
+            let (uids, gids) = mappings(spec, entry).ok_or_else(|| Error::new("there are no mappings")).doing(what)?;
+            let source = bundle.join(entry.source().as_deref().unwrap_or(Path::new("")));
+            let tree = open_tree(&source, options.bind == Some(true)).doing(what)?;
+            let namespace = UserNamespace::make(uids, gids).doing(what)?;
+            namespace.map(&tree, options.id_map == Some(true)).doing(what)?;
+            prepared.push((index, tree));
+        }
+    }
+    Ok(prepared)
+}
+
+type Mappings<'a> = (&'a [LinuxIdMapping], &'a [LinuxIdMapping]);
+
+// [mounts.id-mapping-own] [mounts.id-mapping-of-container]
+fn mappings<'a>(spec: &'a Spec, entry: &'a Mount) -> Option<Mappings<'a>> {
+    if let (Some(uids), Some(gids)) = (entry.uid_mappings(), entry.gid_mappings()) {
+        return Some((uids, gids));
+    }
+    let linux = spec.linux().as_ref().filter(|_| namespaces::is_new(spec, Type::User))?;
+    Some((linux.uid_mappings().as_deref()?, linux.gid_mappings().as_deref()?))
+}
+
+/// A copy of the mount at `path`, detached from everything.
+fn open_tree(path: &Path, recursive: bool) -> Result<OwnedFd> {
+    let what = || format!("copy the mount of {}", path.display());
+    let name = CString::new(path.as_os_str().as_bytes()).doing(what)?;
+    let depth = if recursive { libc::AT_RECURSIVE.cast_unsigned() } else { 0 };
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | depth;
+    // SAFETY: the path ends in a null byte and outlives the call.
+    let fd = unsafe { libc::syscall(libc::SYS_open_tree, AT_FDCWD.as_raw_fd(), name.as_ptr(), flags) };
+    let fd = i32::try_from(Errno::result(fd).doing(what)?).doing(what)?;
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Puts a detached mount on `target`. // [mounts.id-mapping-by-mount-setattr]
+///
+/// # Errors
+/// move_mount(2) fails.
+pub fn attach(tree: &OwnedFd, target: &OwnedFd) -> Result<()> {
+    let empty = CString::default();
+    let flags = libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH;
+    let (from, to) = (tree.as_raw_fd(), target.as_raw_fd());
+    // SAFETY: both paths are an empty string that outlives the call.
+    let result = unsafe { libc::syscall(libc::SYS_move_mount, from, empty.as_ptr(), to, empty.as_ptr(), flags) };
+    Errno::result(result).map(drop).doing(|| "put the mount in its place".into())
+}
+
+/// A user namespace that nobody is in; it only stands for its mappings.
+struct UserNamespace(OwnedFd);
+
+impl UserNamespace {
+    fn make(uids: &[LinuxIdMapping], gids: &[LinuxIdMapping]) -> Result<Self> {
+        let what = || "make a user namespace".to_owned();
+        let (mut made, making) = std::io::pipe().doing(what)?;
+        let (mapped, mapping) = std::io::pipe().doing(what)?;
+        // SAFETY: this process has one thread, so the child may do whatever the parent may.
+        match unsafe { fork() }.doing(what)? {
+            ForkResult::Child => {
+                drop((made, mapping));
+                // The child says that it is in, and waits for the end of the other pipe.
+                let entered = unshare(CloneFlags::CLONE_NEWUSER).is_ok() && (&making).write_all(b"m").is_ok();
+                let _ = (&mapped).read(&mut [0]);
+                // SAFETY: _exit(2) has no preconditions.
+                unsafe { libc::_exit(i32::from(!entered)) }
+            }
+            ForkResult::Parent { child } => {
+                drop((making, mapped));
+                let namespace = made.read_exact(&mut [0]).doing(what).and_then(|()| Self::of(child, uids, gids));
+                drop(mapping);
+                waitpid(child, None).doing(what)?;
+                namespace
+            }
+        }
+    }
+
+    // [mounts.uid-mappings-applied] [mounts.gid-mappings-applied]
+    fn of(child: Pid, uids: &[LinuxIdMapping], gids: &[LinuxIdMapping]) -> Result<Self> {
+        namespaces::write_maps(child, uids, gids)?;
+        let path = format!("/proc/{child}/ns/user");
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        open(path.as_str(), flags, Mode::empty()).map(UserNamespace).doing(|| format!("open {path}"))
+    }
+
+    // [mounts.option-idmap] [mounts.option-ridmap]
+    fn map(&self, tree: &OwnedFd, recursive: bool) -> Result<()> {
+        let depth = if recursive { libc::AT_RECURSIVE } else { 0 };
+        mount_setattr(tree, Attributes::default(), Some(&self.0), depth).doing(|| "set the mapping".into())
+    }
+}
