@@ -97,7 +97,7 @@ impl Runner {
         let talked = talk(&mut child, &text, patience(job));
         // The supervisor is pid 1's parent: with it everything of the case is gone.
         let _ = child.kill();
-        thaw(&self.hierarchies, &job.cgroup);
+        self.hierarchies.iter().for_each(|hierarchy| cgroups::thaw(&hierarchy.own.join(&job.cgroup)));
         let status = child.wait().map_err(|e| format!("wait for the supervisor: {e}"))?;
         let answer = talked?;
         serde_json::from_slice(&answer).map_err(|e| {
@@ -105,15 +105,6 @@ impl Runner {
             let _ = child.stderr.take().map(|mut stderr| stderr.read_to_string(&mut words));
             format!("the supervisor ended with {status} and without an outcome ({e}): {}", words.trim())
         })
-    }
-}
-
-/// Frozen processes of version 1 die only when they are thawed, and a pid namespace ends only when all have died.
-fn thaw(hierarchies: &[Hierarchy], name: &str) {
-    for hierarchy in hierarchies.iter().filter(|h| h.controllers.contains("freezer")) {
-        for directory in cgroups::below(&hierarchy.own.join(name)) {
-            let _ = std::fs::write(directory.join("freezer.state"), "THAWED");
-        }
     }
 }
 

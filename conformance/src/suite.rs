@@ -153,7 +153,8 @@ pub fn gather(options: &Options, progress: &(dyn Fn(usize, usize, &str) + Sync))
         evidence.extend(more);
         stopped = why;
     }
-    if let Some(change) = before.changed() {
+    let altered = if digest(&run.runtime)? == header.runtime.sha256 { None } else { Some("the copy of the runtime".to_owned()) };
+    if let Some(change) = before.changed().or(altered) {
         stopped.get_or_insert(Stopped::HostChanged(change));
     }
     let seconds = started.0.elapsed().as_secs_f64();
@@ -392,16 +393,22 @@ fn newest_claimed(features: Option<&Value>, adapters: Version) -> Version {
 fn private_copy(file: &Path, directory: &Path, copy: bool) -> Result<(PathBuf, String), String> {
     let failed = |e: io::Error| format!("copy {}: {e}", file.display());
     let bytes = fs::read(file).map_err(failed)?;
-    let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     if !copy {
-        return Ok((file.to_owned(), sha256));
+        return Ok((file.to_owned(), digest(file)?));
     }
     let place = directory.join("runtime");
     fs::create_dir_all(&place).map_err(failed)?;
     let place = place.join(file.file_name().ok_or("the runtime has no name")?);
     fs::write(&place, bytes).map_err(failed)?;
     File::open(&place).and_then(|f| f.set_permissions(fs::Permissions::from_mode(0o755))).map_err(failed)?;
+    let sha256 = digest(&place)?;
     Ok((place, sha256))
+}
+
+/// The SHA-256 of a file, as hexadecimal digits.
+fn digest(file: &Path) -> Result<String, String> {
+    let bytes = fs::read(file).map_err(|e| format!("read {}: {e}", file.display()))?;
+    Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The time, RFC 3339, UTC, whole seconds.

@@ -88,7 +88,7 @@ fn listed(process: &Process, set: Set) -> CapsHashSet {
 }
 
 fn from_config(capability: &Capability) -> Option<Cap> {
-    Cap::from_str(&capability.to_string()).or_else(|_| Cap::from_str(&format!("CAP_{capability}"))).ok()
+    Cap::from_str(&format!("CAP_{capability}")).ok()
 }
 
 #[cfg(test)]

@@ -143,8 +143,9 @@ impl Init<'_> {
         }
         root::seal(self.spec, own_mounts)?;
 
-        terminal.as_ref().map_or(Ok(()), terminal::take)?;
         let program = self.prepare_process()?;
+        // Last, so that warnings go where the runtime's own go.
+        terminal.as_ref().map_or(Ok(()), terminal::take)?;
         Ok((program, State { status: Status::Created, ..state }))
     }
 

@@ -89,8 +89,8 @@ fn the_process_is_in_the_configured_cgroup_everywhere() {
 #[test]
 fn a_cgroup_of_others_survives() {
     sandboxed(|sandbox| {
-        let directory = ["pids", "."].iter().map(|name| Path::new("/sys/fs/cgroup").join(name));
-        let directory = directory.filter(|path| path.join("cgroup.procs").exists()).next().unwrap();
+        let mut directory = ["pids", "."].iter().map(|name| Path::new("/sys/fs/cgroup").join(name));
+        let directory = directory.find(|path| path.join("cgroup.procs").exists()).unwrap();
         fs::create_dir(directory.join("others")).unwrap();
         let mut config = sandbox.config("true");
         config["linux"]["cgroupsPath"] = json!("/others/ours");

@@ -4,8 +4,8 @@
 //! inside would be dumb, and what it could say is what has to be found wanting.
 
 use std::ffi::CString;
-use std::fs::{self, OpenOptions};
-use std::io::Read;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ impl Body for Chrooted {
         let gate = gate(call, container)?;
         // Without waiting for a reader: if nobody is there, the process has ended.
         let opened = OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(&gate);
-        opened.map(drop).map_err(|e| format!("open {}: {e}", gate.display()))
+        opened.and_then(|mut gate| gate.write_all(b"!")).map_err(|e| format!("open {}: {e}", gate.display()))
     }
 
     fn signal(&self, container: &Container, signal: Signal) -> Result<bool, Failure> {
@@ -92,16 +92,19 @@ fn unmount_all(mounts: &[PathBuf]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Forks the process that becomes the program when somebody opens the gate.
+/// Forks the process that becomes the program when something comes through the gate.
 fn wait_in_child(gate: &Path, root: &Path, config: &Value) -> Result<i32, Failure> {
     let arguments = config.pointer("/process/args").and_then(Value::as_array).into_iter().flatten();
     let arguments: Vec<_> = arguments.filter_map(|word| CString::new(word.as_str()?).ok()).collect();
     let program = arguments.first().ok_or("process.args is missing")?;
+    // For both directions, so that it opens at once, and is open when create has returned.
+    let opened = OpenOptions::new().read(true).write(true).open(gate);
+    let opened = opened.map_err(|e| format!("open {}: {e}", gate.display()))?;
     // SAFETY: this program has one thread; the child goes on as an ordinary program.
     match unsafe { fork() }.map_err(|e| format!("fork: {e}"))? {
         ForkResult::Parent { child } => Ok(child.as_raw()),
         ForkResult::Child => {
-            let why = become_program(gate, root, program, &arguments);
+            let why = become_program(opened, root, program, &arguments);
             eprintln!("{}: {why}", Path::new(std::ffi::OsStr::from_bytes(program.as_bytes())).display());
             std::process::exit(127);
         }
@@ -109,10 +112,9 @@ fn wait_in_child(gate: &Path, root: &Path, config: &Value) -> Result<i32, Failur
 }
 
 /// Returns only what went wrong.
-fn become_program(gate: &Path, root: &Path, program: &CString, arguments: &[CString]) -> String {
-    let opened = fs::File::open(gate).and_then(|mut gate| gate.read(&mut [0]));
-    if let Err(e) = opened {
-        return format!("wait at {}: {e}", gate.display());
+fn become_program(mut gate: File, root: &Path, program: &CString, arguments: &[CString]) -> String {
+    if let Err(e) = gate.read_exact(&mut [0]) {
+        return format!("wait at the gate: {e}");
     }
     let entered = chroot(root).and_then(|()| chdir("/")).and_then(|()| execv(program, arguments));
     match entered {

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use crate::host::View;
 use crate::mountinfo::{self, Mount};
@@ -189,6 +189,8 @@ pub fn mount_view(hierarchies: &[Hierarchy], view: View) -> io::Result<Vec<(Stri
         View::V1 => !h.is_unified(),
         View::V2 => h.is_unified(),
     }).collect();
+    // What the host has there gives way first: the kernel mounts no hierarchy on itself.
+    let _ = umount2(root, MntFlags::MNT_DETACH);
     let pure = seen.len() == 1 && seen[0].is_unified();
     if pure {
         mount_at(root, "cgroup2", "")?;
@@ -233,12 +235,9 @@ fn mount_at(point: &Path, kind: &str, data: &str) -> io::Result<()> {
 pub fn remove(directory: &Path, patience: Duration) -> io::Result<()> {
     let until = Instant::now() + patience;
     loop {
+        thaw(directory);
         let all = below(directory);
-        for cgroup in &all {
-            // Frozen processes of version 1 die only when they are thawed.
-            let _ = fs::write(cgroup.join("freezer.state"), "THAWED");
-            kill_all(cgroup);
-        }
+        all.iter().for_each(|cgroup| kill_all(cgroup));
         let gone = all.iter().rev().all(|cgroup| match fs::remove_dir(cgroup) {
             Err(e) => e.kind() == io::ErrorKind::NotFound,
             Ok(()) => true,
@@ -251,6 +250,15 @@ pub fn remove(directory: &Path, patience: Duration) -> io::Result<()> {
         }
         // The kernel tells nobody when the last zombie leaves a v1 cgroup.
         std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Thaws the cgroup and all below it, where the hierarchy is one that freezes: frozen processes of version 1 die only
+/// when they are thawed, and a pid namespace ends only when all have died.
+pub fn thaw(directory: &Path) {
+    for cgroup in below(directory) {
+        // Other hierarchies don't have the file, and let none be made.
+        let _ = fs::write(cgroup.join("freezer.state"), "THAWED");
     }
 }
 

@@ -44,7 +44,10 @@ impl Registration {
     /// Registers a new run, first sweeping what killed runs have left; in `hierarchies` all controllers are passed
     /// on from now on.
     pub fn begin(hierarchies: &[Hierarchy]) -> io::Result<Self> {
-        sweep()?;
+        // What can't be swept yet is no reason not to run; its register stays for the next sweep.
+        if let Err(e) = sweep() {
+            eprintln!("ocf: sweep: {e}");
+        }
         let base = lock_base()?;
         delegate(hierarchies)?;
         let name = format!("ocf-{}-{}", std::process::id(), crate::witness::Nonce::fresh()?);
@@ -111,16 +114,18 @@ pub fn sweep() -> io::Result<Swept> {
 
 fn remove_run(directory: &Path, name: &str) -> io::Result<usize> {
     let noted = fs::read_to_string(directory.join("cgroups")).unwrap_or_default();
-    let mut removed = 0;
-    for cgroup in noted.lines().map(Path::new) {
-        let ours = cgroup.file_name().is_some_and(|stem| stem.to_string_lossy().starts_with(name));
-        if ours && cgroup.starts_with("/sys/fs/cgroup") && cgroup.exists() {
-            cgroups::remove(cgroup, Duration::from_secs(10))?;
-            removed += 1;
-        }
+    let is_ours = |cgroup: &&Path| {
+        let named = cgroup.file_name().is_some_and(|stem| stem.to_string_lossy().starts_with(name));
+        named && cgroup.starts_with("/sys/fs/cgroup") && cgroup.exists()
+    };
+    let ours: Vec<_> = noted.lines().map(Path::new).filter(is_ours).collect();
+    // All of them first: what is frozen in one hierarchy can't be killed in another.
+    ours.iter().for_each(|cgroup| cgroups::thaw(cgroup));
+    for cgroup in &ours {
+        cgroups::remove(cgroup, Duration::from_secs(10))?;
     }
     fs::remove_dir_all(directory).map_err(|e| told("remove", directory, &e))?;
-    Ok(removed)
+    Ok(ours.len())
 }
 
 /// Holds the base directory, made if it is missing, so that nobody sweeps while a run registers.

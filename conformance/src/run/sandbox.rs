@@ -1,9 +1,11 @@
 //! The namespaces of a case: the supervisor becomes pid 1 of its own, so that whatever a runtime forgets or
 //! breaks is ours and not the host's, and is gone when the supervisor ends.
 
+use std::ffi::CString;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
@@ -95,7 +97,7 @@ pub fn enter(hierarchies: &[Hierarchy], cgroup: &str, inside: impl FnOnce() -> u
 
 /// Lays the case's file systems over the host's, in the new mount namespace: /proc, the cgroups, and the
 /// directory of the case with the runtime's copy. Gives the cgroup mount points with their names, too.
-pub fn furnish(hierarchies: &[Hierarchy], view: View, runtime: &mut File, name: &str) -> io::Result<(Places, Vec<(String, PathBuf)>)> {
+pub fn furnish(hierarchies: &[Hierarchy], view: View, runtime: &Path, name: &str) -> io::Result<(Places, Vec<(String, PathBuf)>)> {
     // Nothing that is mounted from here on may reach the host, and nothing of the host's may come in.
     mount_on("/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None)?;
     // A new pid namespace shows itself only in a new proc.
@@ -104,6 +106,8 @@ pub fn furnish(hierarchies: &[Hierarchy], view: View, runtime: &mut File, name: 
     let paths: Vec<PathBuf> = roots.iter().map(|(_, path)| path.clone()).collect();
     cgroups::settle(&paths)?;
     sethostname(HOST_NAME)?;
+    // Taken before the case's own files cover the place where the run keeps its copy.
+    let copy = detached(runtime)?;
     mount_on(BASE, Some("tmpfs"), MsFlags::empty(), Some("mode=755,size=512m"))?;
     let base = Places::base();
     let places = Places {
@@ -118,10 +122,50 @@ pub fn furnish(hierarchies: &[Hierarchy], view: View, runtime: &mut File, name: 
         fs::create_dir(directory)?;
     }
     mount_on(&places.output.to_string_lossy(), Some("tmpfs"), MsFlags::empty(), Some("mode=755,size=8m"))?;
-    let mut copy = File::create(&places.runtime)?;
-    io::copy(runtime, &mut copy)?;
-    copy.set_permissions(fs::Permissions::from_mode(0o755))?;
+    attach(&copy, &places.runtime)?;
     Ok((places, roots))
+}
+
+/// The file as a mount of its own that lies nowhere yet (open_tree(2)).
+fn detached(file: &Path) -> io::Result<OwnedFd> {
+    let path = CString::new(file.as_os_str().as_bytes())?;
+    let flags = nix::libc::OPEN_TREE_CLONE | nix::libc::OPEN_TREE_CLOEXEC;
+    // SAFETY: the path is a C string that outlives the call; the descriptor is new and nobody else's.
+    let tree = unsafe { nix::libc::syscall(nix::libc::SYS_open_tree, nix::libc::AT_FDCWD, path.as_ptr(), flags) };
+    let tree = i32::try_from(tree).map_err(io::Error::other)?;
+    if tree < 0 {
+        return Err(told("open_tree", file));
+    }
+    // SAFETY: as above.
+    Ok(unsafe { OwnedFd::from_raw_fd(tree) })
+}
+
+/// Puts a detached mount of a file at `place`, read-only: the program that runs from it must not be able to change it
+/// (move_mount(2)).
+fn attach(tree: &OwnedFd, place: &Path) -> io::Result<()> {
+    File::create(place)?;
+    let path = CString::new(place.as_os_str().as_bytes())?;
+    // SAFETY: both paths are C strings that outlive the call, the first of them empty, as the flag has it.
+    let moved = unsafe {
+        nix::libc::syscall(
+            nix::libc::SYS_move_mount,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            nix::libc::AT_FDCWD,
+            path.as_ptr(),
+            nix::libc::MOVE_MOUNT_F_EMPTY_PATH,
+        )
+    };
+    if moved < 0 {
+        return Err(told("move_mount", place));
+    }
+    let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+    mount(None::<&str>, place, None::<&str>, flags, None::<&str>)
+        .map_err(|e| io::Error::other(format!("mount {} read-only: {e}", place.display())))
+}
+
+fn told(call: &str, path: &Path) -> io::Error {
+    io::Error::other(format!("{call} {}: {}", path.display(), io::Error::last_os_error()))
 }
 
 fn mount_on(point: &str, kind: Option<&str>, flags: MsFlags, data: Option<&str>) -> io::Result<()> {

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::action::{self, Held, Stage};
 use super::bundle::{self, Bundle};
+use super::cgroups;
 use super::job::Job;
 use super::observe::{self, listing};
 use super::process::{self, Launch, Started};
@@ -280,6 +281,7 @@ impl<'a> Scene<'a> {
             self.overdue = true;
             // Its whole process group: a shell would leave its children behind.
             let _ = killpg(started.pid, Signal::SIGKILL);
+            self.roots.iter().for_each(|(_, root)| cgroups::thaw(root));
             status = self.until(Instant::now() + Duration::from_secs(5), |watch| Ok(watch.ended(pid)))?;
         }
         self.under_way.remove(&name);

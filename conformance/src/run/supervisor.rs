@@ -2,7 +2,6 @@
 //!
 //! It has one thread from its first to its last instruction, and everything that it starts dies with it.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,7 +9,7 @@ use std::process::ExitCode;
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::cgroups::Hierarchy;
+use super::cgroups::{self, Hierarchy};
 use super::job::{Job, Outcome};
 use super::sandbox::{self, Places};
 use super::scene::Scene;
@@ -32,19 +31,17 @@ fn supervise(parent: i32) -> io::Result<u8> {
     io::stdin().read_to_string(&mut text)?;
     let job: Job = serde_json::from_str(&text).map_err(|e| io::Error::other(format!("job: {e}")))?;
     let hierarchies = Hierarchy::mounted()?;
-    // Opened before the case's own file systems cover the host's.
-    let mut runtime = File::open(&job.runtime).map_err(|e| io::Error::other(format!("open {}: {e}", job.runtime.display())))?;
     sandbox::enter(&hierarchies, &job.cgroup, || {
-        let outcome = inside(&job, &hierarchies, &mut runtime);
+        let outcome = inside(&job, &hierarchies);
         let told = serde_json::to_vec(&outcome).map(|bytes| io::stdout().write_all(&bytes));
         u8::from(!matches!(told, Ok(Ok(()))))
     })
 }
 
-fn inside(job: &Job, hierarchies: &[Hierarchy], runtime: &mut File) -> Outcome {
+fn inside(job: &Job, hierarchies: &[Hierarchy]) -> Outcome {
     let trouble = |why: String| Outcome { config: None, facts: Value::Null, trouble: Some(why), overdue: false };
     let name = job.runtime.file_name().map_or_else(|| "runtime".into(), |n| n.to_string_lossy().into_owned());
-    let (places, roots) = match sandbox::furnish(hierarchies, job.view, runtime, &name) {
+    let (places, roots) = match sandbox::furnish(hierarchies, job.view, &job.runtime, &name) {
         Ok(furnished) => furnished,
         Err(e) => return trouble(e.to_string()),
     };
@@ -58,7 +55,10 @@ fn inside(job: &Job, hierarchies: &[Hierarchy], runtime: &mut File) -> Outcome {
         return trouble(format!("keep {}: {e}", keep.display()));
     }
     let config = scene.config();
-    match scene.play() {
+    let played = scene.play();
+    // What is frozen can't be killed, and this process can't end before all others here have.
+    roots.iter().for_each(|(_, root)| cgroups::thaw(root));
+    match played {
         Ok(facts) => Outcome { config, facts, trouble: None, overdue: scene.overdue() },
         Err(why) => Outcome { config, overdue: scene.overdue(), ..trouble(why) },
     }

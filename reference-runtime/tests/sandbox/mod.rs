@@ -33,12 +33,20 @@ pub fn sandboxed(body: fn(&Sandbox)) {
     let outside = Outside::new();
     let test = std::thread::current().name().unwrap().to_owned();
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--uts", "--ipc", "--net", "--cgroup"]);
+    command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--uts", "--ipc", "--net"]);
     command.arg(std::env::current_exe().unwrap()).args(["--exact", &test, "--nocapture", "--test-threads=1"]);
     command.env(DIRECTORY, &outside.directory).stdin(Stdio::null());
-    let joins: Vec<PathBuf> = outside.cgroups.iter().map(|cgroup| cgroup.join("cgroup.procs")).collect();
-    // SAFETY: the closure only writes to files; it takes no lock that another thread could hold.
-    unsafe { command.pre_exec(move || joins.iter().try_for_each(|file| fs::write(file, "0"))) };
+    let procs = |cgroups: &[PathBuf]| cgroups.iter().map(|path| path.join("cgroup.procs")).collect::<Vec<_>>();
+    let (roots, leaves) = (procs(&outside.cgroups), procs(&outside.leaves));
+    let join = |files: &[PathBuf]| files.iter().try_for_each(|file| fs::write(file, "0"));
+    let enter = move || {
+        join(&roots)?;
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWCGROUP)?;
+        // On v2 below the root of the new namespace, so that the runtime can make cgroups beside that have controllers.
+        join(&leaves)
+    };
+    // SAFETY: the closure makes system calls alone; it takes no lock that another thread could hold.
+    unsafe { command.pre_exec(enter) };
     let Output { status, stdout, stderr } = command.output().unwrap();
     let leftovers = outside.leftovers();
     drop(outside);
@@ -53,6 +61,8 @@ struct Outside {
     directory: PathBuf,
     /// One cgroup in each hierarchy.
     cgroups: Vec<PathBuf>,
+    /// The test's own, below those of v2.
+    leaves: Vec<PathBuf>,
 }
 
 impl Outside {
@@ -62,7 +72,7 @@ impl Outside {
         let directory = std::env::temp_dir().join(&name);
         fs::create_dir(&directory).unwrap();
         let own = fs::read_to_string("/proc/self/cgroup").unwrap();
-        let mut cgroups = Vec::new();
+        let (mut cgroups, mut leaves) = (Vec::new(), Vec::new());
         for (mountpoint, typ, options) in cgroup_mounts() {
             let path = own.lines().find_map(|line| {
                 let (names, path) = line.split_once(':')?.1.split_once(':')?;
@@ -77,9 +87,13 @@ impl Outside {
                     fs::write(cgroup.join(set), fs::read(cgroup.parent().unwrap().join(set)).unwrap()).unwrap();
                 }
             }
+            if typ == "cgroup2" {
+                leaves.push(cgroup.join(LEAF));
+                fs::create_dir(cgroup.join(LEAF)).unwrap();
+            }
             cgroups.push(cgroup);
         }
-        Outside { directory, cgroups }
+        Outside { directory, cgroups, leaves }
     }
 
     /// Cgroups that the runtime made and did not remove.
@@ -142,12 +156,6 @@ fn mount_cgroups_anew() {
             options.split(',').filter(|name| !["rw", "ro", "xattr", "nsdelegate"].contains(name)).collect();
         let data = if typ == "cgroup" { names.join(",") } else { String::new() };
         mount(Some("cgroup"), &mountpoint, Some(typ.as_str()), MsFlags::empty(), Some(data.as_str())).unwrap();
-        // A leaf of its own, beside which the runtime can make cgroups that have controllers.
-        if typ == "cgroup2" {
-            let leaf = mountpoint.join(LEAF);
-            fs::create_dir(&leaf).unwrap();
-            fs::write(leaf.join("cgroup.procs"), "1").unwrap();
-        }
     }
 }
 
