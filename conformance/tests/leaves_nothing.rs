@@ -66,7 +66,7 @@ fn two_suites_at_once_find_the_same() {
             run.end();
             verdicts(&out)
         });
-        assert_eq!(found[0], found[1]);
+        assert_eq!(differences(&found[0], &found[1]), Vec::<String>::new());
         assert!(found[0].values().any(|verdict| verdict == "pass"), "nothing passed: {found:?}");
         scene.is_as_before();
     });
@@ -87,7 +87,7 @@ fn a_killed_suite_is_swept_and_one_that_lives_is_not() {
         clean();
         let out = lives.out.clone();
         lives.end();
-        assert_eq!(verdicts(&out), expected);
+        assert_eq!(differences(&verdicts(&out), &expected), Vec::<String>::new());
         clean();
         scene.is_as_before();
     });
@@ -313,6 +313,12 @@ fn verdicts(out: &Path) -> BTreeMap<String, String> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let all = report["requirements"].as_array().unwrap().iter();
     all.map(|requirement| (text(&requirement["id"]), text(&requirement["verdict"]))).collect()
+}
+
+fn differences(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> Vec<String> {
+    assert!(one.keys().eq(other.keys()));
+    let both = one.iter().zip(other.values()).filter(|((_, one), other)| one != other);
+    both.map(|((id, one), other)| format!("{id}: {one} and {other}")).collect()
 }
 
 /// Looks until it is so.

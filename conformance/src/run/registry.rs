@@ -104,6 +104,8 @@ pub fn sweep() -> io::Result<Swept> {
                 swept.runs += 1;
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => swept.alive += 1,
+            // It has ended meanwhile, and swept for itself.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(e),
         }
     }
@@ -124,8 +126,10 @@ fn remove_run(directory: &Path, name: &str) -> io::Result<usize> {
     for cgroup in &ours {
         cgroups::remove(cgroup, Duration::from_secs(10))?;
     }
-    fs::remove_dir_all(directory).map_err(|e| told("remove", directory, &e))?;
-    Ok(ours.len())
+    match fs::remove_dir_all(directory) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(told("remove", directory, &e)),
+        _ => Ok(ours.len()),
+    }
 }
 
 /// Holds the base directory, made if it is missing, so that nobody sweeps while a run registers.
