@@ -6,6 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::str::FromStr;
 
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork};
 use serde::{Deserialize, Serialize};
 
 /// What this machine has, as far as a case may need it.
@@ -243,9 +246,27 @@ fn capabilities() -> BTreeSet<String> {
     CAPABILITIES.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1).map(|(_, name)| (*name).to_owned()).collect()
 }
 
+/// A user namespace may be forbidden though the kernel has it (in a chroot, by a limit), so one is tried.
 fn namespaces() -> BTreeSet<String> {
-    let exists = |name: &&str| Path::new("/proc/self/ns").join(name).exists();
-    ["user", "time", "cgroup"].iter().filter(|name| exists(name)).map(|name| (*name).to_owned()).collect()
+    let usable = |name: &str| match name {
+        "user" => can_unshare(CloneFlags::CLONE_NEWUSER),
+        _ => Path::new("/proc/self/ns").join(name).exists(),
+    };
+    ["user", "time", "cgroup"].into_iter().filter(|name| usable(name)).map(str::to_owned).collect()
+}
+
+/// Whether a child of this process gets such a namespace.
+fn can_unshare(flags: CloneFlags) -> bool {
+    // SAFETY: the child makes two system calls, which are allowed after a fork of any program.
+    match unsafe { fork() } {
+        Ok(ForkResult::Child) => {
+            let code = i32::from(unshare(flags).is_err());
+            // SAFETY: _exit(2) has no preconditions.
+            unsafe { nix::libc::_exit(code) }
+        }
+        Ok(ForkResult::Parent { child }) => matches!(waitpid(child, None), Ok(WaitStatus::Exited(_, 0))),
+        Err(_) => false,
+    }
 }
 
 /// The capabilities that Linux has, by number (capabilities(7)).

@@ -114,7 +114,14 @@ impl Creation<'_> {
     fn accompany(&mut self, child: Pid, channel: &Channel, cgroups: &[Membership]) -> Result<(), Failure> {
         cgroups::join(cgroups, child)?;
         channel.send(&Message::Placed)?;
+        let mut is_ready = false;
         loop {
+            // The container process may be ready before its parent has come to tell its pid, which hooks must know.
+            if is_ready && self.record.process.is_some() {
+                is_ready = false;
+                self.complete(cgroups)?;
+                channel.send(&Message::HooksRun)?;
+            }
             match channel.receive()? {
                 Message::NeedsMappings => {
                     namespaces::write_mappings(&self.spec, child)?;
@@ -123,19 +130,21 @@ impl Creation<'_> {
                 Message::Forked(pid) => self.adopt(child, pid)?,
                 Message::Made(made) => self.record.made.push(made),
                 Message::Mounted(path) => self.record.mounts.push(path),
-                Message::Ready => {
-                    cgroups::restrict_devices(&self.spec, cgroups)?;
-                    self.delegate_cgroup(cgroups)?;
-                    self.save()?;
-                    self.run_hooks()?;
-                    channel.send(&Message::HooksRun)?;
-                }
+                Message::Ready => is_ready = true,
                 Message::Created => return self.finish(cgroups).map_err(Failure::Other),
                 Message::HookFailed(text) => return Err(Failure::Hook(Error::new(text))),
                 Message::Failed(text) => return Err(Failure::Other(Error::new(text))),
                 other => return Err(Failure::Other(Error::new(format!("the container process said {other:?}")))),
             }
         }
+    }
+
+    /// What is left to do when the container process has made its environment: the last limits, and the hooks.
+    fn complete(&mut self, cgroups: &[Membership]) -> Result<(), Failure> {
+        cgroups::restrict_devices(&self.spec, cgroups)?;
+        self.delegate_cgroup(cgroups)?;
+        self.save()?;
+        self.run_hooks()
     }
 
     fn adopt(&mut self, child: Pid, pid: i32) -> Result<()> {

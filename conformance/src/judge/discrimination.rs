@@ -3,24 +3,25 @@
 use std::collections::BTreeMap;
 
 use crate::evidence::Evidence;
-use crate::expectation::Expectation;
+use crate::expectation::{Expectation, Matcher};
 
 use super::matching;
 use super::reach::{self, Known};
 
 /// All evidence of a run that may show a second value, and what it was found to show.
 ///
-/// For a matcher of one value, what must vary is the fact's state: its value, or its absence. For a relation of several
-/// facts it is whether the relation holds.
+/// For a matcher of one value, what must vary is the fact's state: its value, or its absence; where only its presence is
+/// asked for, that alone. For a relation of several facts it is whether the relation holds.
 pub(super) struct SecondValues<'a> {
     evidence: Vec<&'a Evidence>,
-    states: BTreeMap<String, bool>,
+    values: BTreeMap<String, bool>,
+    presences: BTreeMap<String, bool>,
     relations: BTreeMap<String, bool>,
 }
 
 impl<'a> SecondValues<'a> {
     pub fn new(evidence: Vec<&'a Evidence>) -> Self {
-        Self { evidence, states: BTreeMap::new(), relations: BTreeMap::new() }
+        Self { evidence, values: BTreeMap::new(), presences: BTreeMap::new(), relations: BTreeMap::new() }
     }
 
     /// Whether what a pass of this expectation rests on took a second value anywhere.
@@ -31,11 +32,15 @@ impl<'a> SecondValues<'a> {
             let key = format!("{} {}", passed.fact, passed.matcher);
             return *self.relations.entry(key).or_insert_with(|| is_ever_broken(&self.evidence, passed));
         }
-        if let Some(&varies) = self.states.get(&passed.fact) {
+        let (found, differ): (_, Differ) = match passed.matcher {
+            Matcher::Present(_) | Matcher::Absent(_) => (&mut self.presences, is_other_presence),
+            _ => (&mut self.values, is_other_value),
+        };
+        if let Some(&varies) = found.get(&passed.fact) {
             return varies;
         }
-        let varies = varies(&self.evidence, &passed.fact);
-        self.states.insert(passed.fact.clone(), varies);
+        let varies = varies(&self.evidence, &passed.fact, differ);
+        found.insert(passed.fact.clone(), varies);
         varies
     }
 }
@@ -44,13 +49,16 @@ fn is_ever_broken(evidence: &[&Evidence], relation: &Expectation) -> bool {
     evidence.iter().any(|it| matching::relation_holds(it, relation) == Ok(false))
 }
 
-fn varies(evidence: &[&Evidence], pointer: &str) -> bool {
+/// Whether two states of a fact are not the same, as far as it matters.
+type Differ = fn(Known<'_>, Known<'_>) -> bool;
+
+fn varies(evidence: &[&Evidence], pointer: &str, differ: Differ) -> bool {
     let asked = evidence.iter().filter(|it| step_of(pointer).is_none_or(|step| it.attempted(step)));
     let mut states = asked.filter_map(|it| reach::known(it, pointer).ok());
     let Some(first) = states.next() else {
         return false;
     };
-    states.any(|state| !is_same(first, state))
+    states.any(|state| differ(first, state))
 }
 
 /// The step of which a fact speaks. That a case does not have the step, and so no fact of it, is no second value.
@@ -58,11 +66,15 @@ fn step_of(pointer: &str) -> Option<&str> {
     pointer.strip_prefix("/steps/")?.split('/').next()
 }
 
-fn is_same(one: Known<'_>, other: Known<'_>) -> bool {
+fn is_other_value(one: Known<'_>, other: Known<'_>) -> bool {
     match (one, other) {
-        (Known::Present(one), Known::Present(other)) => matching::same(one, other),
-        (one, other) => one == other,
+        (Known::Present(one), Known::Present(other)) => !matching::same(one, other),
+        (one, other) => one != other,
     }
+}
+
+fn is_other_presence(one: Known<'_>, other: Known<'_>) -> bool {
+    matches!(one, Known::Present(_)) != matches!(other, Known::Present(_))
 }
 
 #[cfg(test)]
@@ -86,6 +98,14 @@ mod tests {
         assert!(discriminates(&[json!({"fact": 1}), json!({"$complete": true})], equals.clone()));
         assert!(!discriminates(&[json!({"fact": 1}), json!({})], equals.clone()));
         assert!(!discriminates(&[json!({"fact": 1}), json!({"fact": {"$unreadable": "EIO"}})], equals));
+    }
+
+    #[test]
+    fn where_presence_is_asked_for_another_value_is_none() {
+        for matcher in [json!({"present": true}), json!({"absent": true})] {
+            assert!(!discriminates(&[json!({"fact": [4]}), json!({"fact": [5]})], matcher.clone()));
+            assert!(discriminates(&[json!({"fact": [4]}), json!({"$complete": true})], matcher));
+        }
     }
 
     #[test]
