@@ -72,7 +72,9 @@ fn passed(gathered: &Gathered) -> Vec<Expectation> {
 
 /// What does not break in this evidence: it holds there, or nothing can be said.
 fn unbroken(gathered: &Gathered, evidence: &Evidence, tried: Vec<Expectation>) -> Vec<Expectation> {
-    let Some(reached) = evidence.definition.steps().iter().flat_map(|step| step.names()).find(|step| evidence.attempted(step)) else {
+    let Some(reached) =
+        evidence.definition.steps().iter().flat_map(|step| step.names()).find(|step| evidence.attempted(step))
+    else {
         return tried;
     };
     // What counts is the fact alone, not whether this case has a step of the same name.
@@ -85,7 +87,8 @@ fn unbroken(gathered: &Gathered, evidence: &Evidence, tried: Vec<Expectation>) -
 
 fn listed() -> BTreeMap<String, String> {
     let text = fs::read_to_string(list()).unwrap_or_else(|e| panic!("{}: {e}", list().display()));
-    let listed: BTreeMap<String, String> = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", list().display()));
+    let listed: BTreeMap<String, String> =
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", list().display()));
     let reasonless = listed.iter().find(|(_, reason)| reason.trim().is_empty());
     assert_eq!(reasonless, None, "{}: an id without a reason", list().display());
     listed

@@ -3,6 +3,8 @@
 //! Each test has a process of its own, to which whatever a run orphans is given: when that process has no child left,
 //! no process is left.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where something is not as it has to be")]
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::env;
@@ -102,7 +104,8 @@ fn a_runtime_that_leaves_a_daemon() {
 
 #[test]
 fn a_runtime_that_fills_the_disk() {
-    let full = |case: &Value| case["facts"]["steps"]["create"]["stderr"].as_str().is_some_and(|it| it.contains("StorageFull"));
+    let full =
+        |case: &Value| case["facts"]["steps"]["create"]["stderr"].as_str().is_some_and(|it| it.contains("StorageFull"));
     alone("a_runtime_that_fills_the_disk", || swept_after("fills-the-disk", full));
 }
 
@@ -246,14 +249,17 @@ impl Run {
     }
 
     fn has_a_container(&self) -> bool {
-        let made = |case: &PathBuf| below(case).into_iter().skip(1).any(|it| it != case.join(LEAF) && is_populated(&it));
+        let made =
+            |case: &PathBuf| below(case).into_iter().skip(1).any(|it| it != case.join(LEAF) && is_populated(&it));
         self.cases().iter().any(made)
     }
 
     fn has_a_frozen_runtime(&self) -> bool {
         let states = [("freezer.state", "FROZEN"), ("cgroup.events", "frozen 1")];
         let frozen = |directory: PathBuf| {
-            states.iter().any(|(file, word)| fs::read_to_string(directory.join(file)).is_ok_and(|text| text.contains(word)))
+            states
+                .iter()
+                .any(|(file, word)| fs::read_to_string(directory.join(file)).is_ok_and(|text| text.contains(word)))
         };
         self.cases().iter().flat_map(|case| below(case)).any(frozen)
     }

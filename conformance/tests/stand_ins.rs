@@ -3,6 +3,8 @@
 //! `stand_ins/NAME.json` has all of it, `{"ID": "why it is right that this passes"}`. Nothing else may pass, and each of
 //! them must.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where something is not as it has to be")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
@@ -11,9 +13,9 @@ use std::path::{Path, PathBuf};
 
 use ocf_conformance::expectation::{Matcher, Vantage};
 use ocf_conformance::judge::{Decided, Outcome, Verdict};
-use ocf_conformance::suite::{self, Gathered, Options};
 use ocf_conformance::libtest;
 use ocf_conformance::report::Stopped;
+use ocf_conformance::suite::{self, Gathered, Options};
 use ocf_spec::VERSIONS;
 use serde_json::json;
 
@@ -110,10 +112,14 @@ fn hold_to_its_list(name: &str, forbidden: Forbidden) -> Gathered {
     let found: BTreeSet<&str> = passed.iter().map(|it| it.id.as_str()).collect();
     for decided in passed.iter().filter(|it| !listed.contains_key(it.id.as_str())) {
         let (first, count) = (passes(decided).next().map(told).unwrap_or_default(), passes(decided).count());
-        wrong.push(format!("passes {}, which its list does not have, {count} times, first:\n      {first}", decided.id));
+        wrong
+            .push(format!("passes {}, which its list does not have, {count} times, first:\n      {first}", decided.id));
     }
     for id in listed.keys().filter(|id| !found.contains(id.as_str())) {
-        let now = decided.iter().find(|it| it.id.as_str() == id).map(|it| (it.verdict.word(), it.reason().map(ToString::to_string)));
+        let now = decided
+            .iter()
+            .find(|it| it.id.as_str() == id)
+            .map(|it| (it.verdict.word(), it.reason().map(ToString::to_string)));
         wrong.push(format!("does not pass {id} any more ({now:?}): strike it from the list"));
     }
     assert!(wrong.is_empty(), "{}", complaint(name, &wrong));
@@ -141,7 +147,8 @@ fn told(outcome: &Outcome) -> String {
 fn listed(name: &str) -> BTreeMap<String, String> {
     let file = list(name);
     let text = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-    let listed: BTreeMap<String, String> = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    let listed: BTreeMap<String, String> =
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
     let reasonless = listed.iter().find(|(_, reason)| reason.trim().is_empty());
     assert_eq!(reasonless, None, "{}: an id without a reason", file.display());
     listed

@@ -72,7 +72,9 @@ fn bind_all(root: &Path, config: &Value, done: &mut Vec<PathBuf>) -> Result<(), 
     for entry in config.get("mounts").and_then(Value::as_array).into_iter().flatten() {
         let options: Vec<_> = entry["options"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let recursive = options.contains(&"rbind");
-        let (Some(source), Some(destination)) = (entry["source"].as_str(), entry["destination"].as_str()) else { continue };
+        let (Some(source), Some(destination)) = (entry["source"].as_str(), entry["destination"].as_str()) else {
+            continue;
+        };
         if !recursive && !options.contains(&"bind") {
             continue;
         }
