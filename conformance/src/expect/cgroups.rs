@@ -18,16 +18,17 @@ pub fn expect(subject: &Subject<'_>) -> Vec<Expectation> {
 }
 
 fn absolute(subject: &Subject<'_>, view: &View) -> Vec<Expectation> {
-    let Some(created) = subject.created() else { return Vec::new() };
+    // Expected once the start was come to, which is not the case after a create that failed.
+    let (Some(created), Some(started)) = (subject.created(), subject.started()) else { return Vec::new() };
     let path = plain(&view.path);
     let moment = token(&created);
     let mut all = Vec::new();
     for controller in controllers(subject, view) {
         let process = format!("/host/{moment}/process/cgroups/{controller}");
-        all.push(expected("cgroups.path-absolute", &created, process, Matcher::OneOf(places(&path))));
+        all.push(expected("cgroups.path-absolute", &started, process, Matcher::OneOf(places(&path))));
         if let Some(hierarchy) = hierarchy(subject, controller) {
             let made = format!("/host/{moment}/cgroups/{}", token(&format!("{hierarchy}:{path}")));
-            all.push(expected("cgroups.path-created", &created, made, Matcher::PRESENT));
+            all.push(expected("cgroups.path-created", &started, made, Matcher::PRESENT));
         }
     }
     all.extend(inside(subject, view, &path));

@@ -1,12 +1,14 @@
 //! Our binding: how a call is made, what it returns, and what the container gets from its caller.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::create::new_namespaces;
 use super::{Expectation, Matcher, Subject, errors, expect as expected, inside, of_step};
 use crate::case::{MAIN, Stdio, Step, Verb};
 use crate::expectation::token;
+use crate::view::hooks;
 use crate::view::lifecycle::{Operation, Outcome, Status};
+use crate::view::tree::plain;
 
 /// The laws. That a call which is an error fails stands beside each error.
 pub fn expect(subject: &Subject<'_>) -> Vec<Expectation> {
@@ -21,7 +23,7 @@ pub fn expect(subject: &Subject<'_>) -> Vec<Expectation> {
 
 /// What a call that is no error gives back. A create or start that is refused is no matter of the command line.
 fn returned(subject: &Subject<'_>, operation: &Operation<'_>) -> Vec<Expectation> {
-    if operation.crowded || operation.provoked.is_some() {
+    if operation.crowded || operation.provoked.is_some() || is_warned(subject, operation) {
         return Vec::new();
     }
     let succeeds =
@@ -41,6 +43,12 @@ fn returned(subject: &Subject<'_>, operation: &Operation<'_>) -> Vec<Expectation
         _ => return Vec::new(),
     };
     std::iter::once(succeeds("command-line.success-status")).chain(of_verb).collect()
+}
+
+/// Whether a hook's failure may come in between, of which the runtime only has to warn: what that does to the call is
+/// held against the hook's requirement alone.
+fn is_warned(subject: &Subject<'_>, operation: &Operation<'_>) -> bool {
+    hooks::warns(subject.case, subject.config, operation.call.verb, subject.spec)
 }
 
 /// Which form of a signal the call shows to be taken.
@@ -96,7 +104,8 @@ fn told_pid(subject: &Subject<'_>, started: &str) -> Vec<Expectation> {
 
 /// The three streams are the create call's own, by device and inode. The null device is the same wherever its node lies.
 fn streams(subject: &Subject<'_>, created: &str, started: &str) -> Vec<Expectation> {
-    if subject.config.pointer("/process/terminal").and_then(serde_json::Value::as_bool) == Some(true) {
+    let terminal = subject.config.pointer("/process/terminal").and_then(Value::as_bool) == Some(true);
+    if terminal || covers_null(subject) {
         return Vec::new();
     }
     let caller = &subject.case.caller;
@@ -118,10 +127,26 @@ fn streams(subject: &Subject<'_>, created: &str, started: &str) -> Vec<Expectati
     given.into_iter().flat_map(told).collect()
 }
 
+/// Whether the case puts something at /dev/null, to which a runtime may redirect a stream.
+fn covers_null(subject: &Subject<'_>) -> bool {
+    let is_at = |entry: &Value, member: &str| entry[member].as_str().is_some_and(|path| plain(path) == "/dev/null");
+    let lists = |place: &str, member: &str| {
+        subject
+            .config
+            .pointer(place)
+            .and_then(Value::as_array)
+            .is_some_and(|all| all.iter().any(|it| is_at(it, member)))
+    };
+    let of_rootfs = subject.case.rootfs.keys().any(|path| plain(path) == "/dev/null");
+    of_rootfs || lists("/mounts", "destination") || lists("/linux/devices", "path")
+}
+
 /// What the runtime keeps while the container exists is gone when it was deleted.
 fn kept_below_root(subject: &Subject<'_>, created: &str) -> Option<Expectation> {
     let deletes = subject.operations_of(Verb::Delete);
-    let delete = deletes.iter().find(|delete| delete.outcome == Outcome::Success && delete.alone)?;
+    let is_plain =
+        |delete: &&Operation<'_>| delete.outcome == Outcome::Success && delete.alone && !is_warned(subject, delete);
+    let delete = deletes.iter().find(is_plain)?;
     let kept = format!("/host/{}/state-root", token(created));
     let after = Matcher::DiffersFrom(format!("/host/{}/state-root", token(&delete.name)));
     Some(expected("command-line.root", &delete.name, kept, after))

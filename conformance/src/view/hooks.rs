@@ -209,6 +209,16 @@ pub fn breaks(case: &Case, config: &Value, verb: Verb, spec: Version) -> Option<
     (!open).then_some(false)
 }
 
+/// Whether a hook of this operation may fail so that all goes on and a warning is due.
+pub fn warns(case: &Case, config: &Value, verb: Verb, spec: Version) -> bool {
+    let may_fail = |hook: &Hook| {
+        hook.kind.operation(spec) == Some(verb)
+            && !hook.kind.failure_is_error(spec)
+            && ending(case, hook) != Ending::Well
+    };
+    matches!(view(config), Ok(Some(view)) if view.hooks.iter().any(may_fail))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -231,6 +241,17 @@ mod tests {
         assert_eq!(refusal(json!({"poststop": [{"path": "x"}]})), None);
         assert_eq!(refusal(json!({"poststop": [{"path": "/x", "timeout": 0}]})), None);
         assert_eq!(view(&json!({"hooks": {"poststop": []}})), Ok(None));
+    }
+
+    #[test]
+    fn only_a_hook_that_may_fail_without_an_error_warns() {
+        let config = json!({"hooks": {"poststop": [{"path": "${hook:one}"}]}});
+        let of = |exit: u8, verb| {
+            let document = json!({"about": "x", "config": config, "hooks": {"one": {"exit": exit}}});
+            warns(&Case::parse(&document.to_string()).unwrap(), &config, verb, Version::new(1, 0, 2))
+        };
+        assert!(of(1, Verb::Delete));
+        assert!(!of(0, Verb::Delete) && !of(1, Verb::Start));
     }
 
     #[test]

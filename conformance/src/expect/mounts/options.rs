@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Laws;
+use crate::case::Action;
 use crate::expectation::{Expectation, Matcher};
 use crate::view::mounts::Entry;
 use crate::view::{namespaces, tree};
@@ -64,10 +65,22 @@ impl Laws<'_> {
             }
             for option in words.iter().filter(|option| entry.has(option) && !NO_OPPOSITES.contains(option)) {
                 let matcher = if sets { Matcher::Contains(json!(flag.word)) } else { Matcher::Lacks(json!(flag.word)) };
-                all.extend(self.on_each(entry, option, place, &matcher));
+                if !sets && !is_recursive(option) && self.takes_over(entry, flag.word) {
+                    let options = format!("{}/options", self.mount(place));
+                    all.push(self.law("mounts.options-lift-flags", options, matcher));
+                } else {
+                    all.extend(self.on_each(entry, option, place, &matcher));
+                }
             }
         }
         all
+    }
+
+    /// Whether a bind mount may have this flag from its source: the case mounts something with it.
+    fn takes_over(&self, entry: &Entry, flag: &str) -> bool {
+        let has_flag =
+            |action: &Action| matches!(action, Action::Mount { options, .. } if options.iter().any(|it| it == flag));
+        entry.is_bind() && self.subject.does(has_flag)
     }
 
     /// The three times of access, of which a mount has one.
@@ -96,8 +109,7 @@ impl Laws<'_> {
     /// What an option means for the options of the mount, and of those below if it begins with an `r` for that.
     fn on_each(&self, entry: &Entry, option: &str, place: &str, matcher: &Matcher) -> Vec<Expectation> {
         let requirement = format!("mounts.option-{option}");
-        let is_recursive = option.starts_with('r') && !["ro", "rw", "relatime"].contains(&option);
-        let places = if is_recursive { self.places(entry, place) } else { vec![place.to_owned()] };
+        let places = if is_recursive(option) { self.places(entry, place) } else { vec![place.to_owned()] };
         let law = |place: String| self.law(&requirement, format!("{}/options", self.mount(&place)), matcher.clone());
         places.into_iter().map(law).collect()
     }
@@ -192,6 +204,11 @@ impl Laws<'_> {
         }));
         all
     }
+}
+
+/// Whether the option holds for the mounts below as well.
+fn is_recursive(option: &str) -> bool {
+    option.starts_with('r') && !["ro", "rw", "relatime"].contains(&option)
 }
 
 /// What a tmpfs shows of its data (tmpfs(5)): sizes in KiB, and nothing that is as by default.
