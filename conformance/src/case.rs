@@ -255,7 +255,8 @@ impl Placeholders {
         let mut filled = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(start) = rest.find("${") {
-            let end = rest[start..].find('}').ok_or_else(|| CaseError::new(format!("unclosed placeholder in {text:?}")))?;
+            let end =
+                rest[start..].find('}').ok_or_else(|| CaseError::new(format!("unclosed placeholder in {text:?}")))?;
             let name = &rest[start + 2..start + end];
             let value = self.0.get(name).ok_or_else(|| CaseError::new(format!("unknown placeholder ${{{name}}}")))?;
             filled.push_str(&rest[..start]);

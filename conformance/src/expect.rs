@@ -187,7 +187,8 @@ mod tests {
         });
         with_controls
             .map(|(name, case)| {
-                let config = case.config(&bases[case.base.as_deref().unwrap_or("plain")], "1.3.0".parse().unwrap()).unwrap();
+                let config =
+                    case.config(&bases[case.base.as_deref().unwrap_or("plain")], "1.3.0".parse().unwrap()).unwrap();
                 let mut evidence = testing::evidence(&name, case, json!({ "before": {} }));
                 evidence.config = config;
                 evidence

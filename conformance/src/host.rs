@@ -104,7 +104,15 @@ pub enum Need {
 impl Need {
     /// The closed list, as it is written.
     pub const FORMS: [&str; 10] = [
-        "cgroup=v1", "cgroup=v2", "controller:NAME", "kernel>=X.Y", "lsm:NAME", "cap:NAME", "resctrl", "userns", "timens",
+        "cgroup=v1",
+        "cgroup=v2",
+        "controller:NAME",
+        "kernel>=X.Y",
+        "lsm:NAME",
+        "cap:NAME",
+        "resctrl",
+        "userns",
+        "timens",
         "cgroupns",
     ];
 
@@ -243,7 +251,12 @@ fn capabilities() -> BTreeSet<String> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let mask = mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
-    CAPABILITIES.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1).map(|(_, name)| (*name).to_owned()).collect()
+    CAPABILITIES
+        .iter()
+        .enumerate()
+        .filter(|(bit, _)| mask >> bit & 1 == 1)
+        .map(|(_, name)| (*name).to_owned())
+        .collect()
 }
 
 /// A user namespace may be forbidden though the kernel has it (in a chroot, by a limit), so one is tried.
@@ -271,13 +284,47 @@ fn can_unshare(flags: CloneFlags) -> bool {
 
 /// The capabilities that Linux has, by number (capabilities(7)).
 pub const CAPABILITIES: [&str; 41] = [
-    "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID",
-    "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN",
-    "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT",
-    "CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL",
-    "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND",
-    "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_DAC_READ_SEARCH",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETPCAP",
+    "CAP_LINUX_IMMUTABLE",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_BROADCAST",
+    "CAP_NET_ADMIN",
+    "CAP_NET_RAW",
+    "CAP_IPC_LOCK",
+    "CAP_IPC_OWNER",
+    "CAP_SYS_MODULE",
+    "CAP_SYS_RAWIO",
+    "CAP_SYS_CHROOT",
+    "CAP_SYS_PTRACE",
+    "CAP_SYS_PACCT",
+    "CAP_SYS_ADMIN",
+    "CAP_SYS_BOOT",
+    "CAP_SYS_NICE",
+    "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME",
+    "CAP_SYS_TTY_CONFIG",
+    "CAP_MKNOD",
+    "CAP_LEASE",
+    "CAP_AUDIT_WRITE",
+    "CAP_AUDIT_CONTROL",
+    "CAP_SETFCAP",
+    "CAP_MAC_OVERRIDE",
+    "CAP_MAC_ADMIN",
+    "CAP_SYSLOG",
+    "CAP_WAKE_ALARM",
+    "CAP_BLOCK_SUSPEND",
+    "CAP_AUDIT_READ",
+    "CAP_PERFMON",
+    "CAP_BPF",
+    "CAP_CHECKPOINT_RESTORE",
 ];
 
 #[cfg(test)]
@@ -286,7 +333,8 @@ mod tests {
 
     #[test]
     fn a_need_reads_back_as_it_is_written() {
-        for text in ["cgroup=v1", "controller:memory", "kernel>=5.12", "lsm:selinux", "cap:CAP_SYS_RESOURCE", "userns"] {
+        for text in ["cgroup=v1", "controller:memory", "kernel>=5.12", "lsm:selinux", "cap:CAP_SYS_RESOURCE", "userns"]
+        {
             assert_eq!(text.parse::<Need>().unwrap().to_string(), text);
         }
         assert!("kernel>=five".parse::<Need>().is_err());

@@ -90,7 +90,10 @@ fn tested(runtime: &Path) -> Result<Vec<Trial>, String> {
 
 fn trial(decided: &Decided) -> Trial {
     let name = decided.id.to_string();
-    let why = decided.leading().map(|it| format!("{}: expected {}, seen {}", it.case, it.expected, it.seen)).unwrap_or_default();
+    let why = decided
+        .leading()
+        .map(|it| format!("{}: expected {}, seen {}", it.case, it.expected, it.seen))
+        .unwrap_or_default();
     match decided.verdict {
         Verdict::Pass => Trial::test(name, || Ok(())),
         Verdict::Fail | Verdict::Error => Trial::test(name, move || Err(Failed::from(why))),

@@ -74,7 +74,11 @@ mod tests {
     #[test]
     fn every_embedded_profile_parses_and_names_what_exists() {
         for (name, _) in EMBEDDED {
-            assert_eq!(Profile::named(name).unwrap().dangling(Specification::embedded()), Vec::<String>::new(), "{name}");
+            assert_eq!(
+                Profile::named(name).unwrap().dangling(Specification::embedded()),
+                Vec::<String>::new(),
+                "{name}"
+            );
         }
     }
 }

@@ -96,7 +96,9 @@ mod tests {
 
     #[test]
     fn a_failing_case_shrinks_to_what_makes_it_fail() {
-        let long = |case: &Case| case.config.as_ref().and_then(|c| c["process"]["args"].as_array()).is_some_and(|a| a.len() > 2);
+        let long = |case: &Case| {
+            case.config.as_ref().and_then(|c| c["process"]["args"].as_array()).is_some_and(|a| a.len() > 2)
+        };
         let (name, _) = generate(1, 50).into_iter().find(|(_, case)| long(case)).unwrap();
         let smallest = Tree::grow(&name).unwrap().shrink(long);
         let process = &smallest.config.unwrap()["process"];

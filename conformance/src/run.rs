@@ -145,4 +145,3 @@ fn patience(job: &Job) -> Duration {
 fn trouble(why: String) -> Outcome {
     Outcome { config: None, facts: serde_json::Value::Null, trouble: Some(why), overdue: false }
 }
-

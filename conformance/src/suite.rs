@@ -21,8 +21,8 @@ use crate::adapter::Adapter;
 use crate::ask;
 use crate::case::{Base, Call, Case, MAIN, Step, Verb};
 use crate::evidence::{Evidence, FORMAT, Header, Identity, Role};
-use crate::host::{HostFacts, View};
 use crate::expect;
+use crate::host::{HostFacts, View};
 use crate::judge::{Unusable, Verdict};
 use crate::profile::Profile;
 use crate::properties;
@@ -129,31 +129,26 @@ pub fn gather(options: &Options, progress: &(dyn Fn(usize, usize, &str) + Sync))
         format: FORMAT.to_owned(),
         suite: env!("CARGO_PKG_VERSION").to_owned(),
         spec: run.spec,
-        runtime: Identity {
-            name,
-            version,
-            path: options.runtime.display().to_string(),
-            sha256,
-            adapter: adapter_name,
-        },
+        runtime: Identity { name, version, path: options.runtime.display().to_string(), sha256, adapter: adapter_name },
         adapter: run.adapter.clone(),
         features,
         host,
         profile: profile_name,
         started: started.1,
     };
-    let (planned, left_out) = select::plan(options, &filter, &header)?;
+    let select::Plan { cases, left_out } = select::plan(options, &filter, &header)?;
     let before = state::HostState::look();
     let base = run.one(base_case()?);
     let unusable = if options.gate { Unusable::of(&base) } else { None };
     let mut evidence = vec![base];
     let mut stopped = None;
     if unusable.is_none() {
-        let (more, why) = run.all(planned, &header, progress);
+        let (more, why) = run.all(cases, &header, progress);
         evidence.extend(more);
         stopped = why;
     }
-    let altered = if digest(&run.runtime)? == header.runtime.sha256 { None } else { Some("the copy of the runtime".to_owned()) };
+    let altered =
+        if digest(&run.runtime)? == header.runtime.sha256 { None } else { Some("the copy of the runtime".to_owned()) };
     if let Some(change) = before.changed().or(altered) {
         stopped.get_or_insert(Stopped::HostChanged(change));
     }
@@ -173,8 +168,9 @@ pub fn need_root() -> Result<(), String> {
 pub fn find_runtime(word: &str) -> Result<PathBuf, String> {
     let usable = |path: &Path| fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
     if word.contains('/') {
-        let path = Path::new(word);
-        let whole = path.canonicalize().map_err(|e| format!("runtime {word}: {e}"))?;
+        // Links are not resolved: one file may be several runtimes, by its name.
+        let whole = std::path::absolute(word).map_err(|e| format!("runtime {word}: {e}"))?;
+        fs::metadata(&whole).map_err(|e| format!("runtime {word}: {e}"))?;
         return if usable(&whole) { Ok(whole) } else { Err(format!("runtime {word}: not an executable file")) };
     }
     let path = std::env::var("PATH").unwrap_or_default();
@@ -207,7 +203,8 @@ impl Run<'_> {
         }
         let words = probed.facts.pointer("/steps/version/stdout").and_then(Value::as_str).unwrap_or_default();
         let version = words.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
-        let features = probed.succeeded("features").then(|| probed.facts.pointer("/steps/features/json").cloned()).flatten();
+        let features =
+            probed.succeeded("features").then(|| probed.facts.pointer("/steps/features/json").cloned()).flatten();
         Ok((version.chars().take(200).collect(), features))
     }
 
@@ -229,7 +226,9 @@ impl Run<'_> {
     fn outcome(&self, name: &str, role: Role, case: &Case, base: Base) -> Outcome {
         let config = match case.config(&base, self.spec) {
             Ok(config) => config,
-            Err(e) => return Outcome { config: None, facts: Value::Null, trouble: Some(e.to_string()), overdue: false },
+            Err(e) => {
+                return Outcome { config: None, facts: Value::Null, trouble: Some(e.to_string()), overdue: false };
+            }
         };
         let kept = if role == Role::Control { format!("{name}.control") } else { name.to_owned() };
         self.runner.run(Job {
@@ -247,7 +246,12 @@ impl Run<'_> {
     }
 
     /// Runs all cases, those that need the machine for themselves last; gives the evidence in the cases' order.
-    fn all(&self, planned: Vec<Planned>, header: &Header, progress: &(dyn Fn(usize, usize, &str) + Sync)) -> (Vec<Evidence>, Option<Stopped>) {
+    fn all(
+        &self,
+        planned: Vec<Planned>,
+        header: &Header,
+        progress: &(dyn Fn(usize, usize, &str) + Sync),
+    ) -> (Vec<Evidence>, Option<Stopped>) {
         let total = planned.len();
         let (alone, together): (Vec<_>, Vec<_>) = planned.into_iter().enumerate().partition(|(_, p)| p.case.alone);
         let work = Work {
@@ -331,7 +335,8 @@ impl Work<'_> {
         }
         let mut smallest = evidence;
         tree.shrink(|case| {
-            let planned = Planned { name: smallest.case.clone(), role: Role::Case, case: case.clone(), base: base.clone() };
+            let planned =
+                Planned { name: smallest.case.clone(), role: Role::Case, case: case.clone(), base: base.clone() };
             let tried = self.run.one(planned);
             let same = !failed(self.header, &tried).is_disjoint(&broken);
             if same {

@@ -41,7 +41,8 @@ fn every_fixture_is_written_like_the_others() {
 
 #[test]
 fn every_fixture_and_its_control_make_a_config() {
-    let bases: BTreeMap<_, _> = ocf_fixtures::BASES.iter().map(|(stem, text)| (*stem, Base::parse(text).unwrap())).collect();
+    let bases: BTreeMap<_, _> =
+        ocf_fixtures::BASES.iter().map(|(stem, text)| (*stem, Base::parse(text).unwrap())).collect();
     for (name, case) in suite::fixtures().unwrap() {
         let control = case.control().unwrap_or_else(|e| panic!("{name}: {e}"));
         for case in [Some(case), control].into_iter().flatten() {
@@ -71,7 +72,8 @@ fn every_fixture_lies_in_a_chapter_and_names_what_a_runtime_owes() {
         assert!(specification.chapters.iter().any(|c| c.name == chapter), "{name}: no such chapter");
         let cited = case.requirements.iter().chain(case.expect.iter().map(|it| &it.requirement));
         for id in cited {
-            let requirement = specification.get(id.as_str()).unwrap_or_else(|| panic!("{name}: no requirement is named {id}"));
+            let requirement =
+                specification.get(id.as_str()).unwrap_or_else(|| panic!("{name}: no requirement is named {id}"));
             assert_eq!(requirement.party, Party::Runtime, "{name}: {id}");
         }
     }

@@ -7,7 +7,9 @@ fn main() -> ExitCode {
     match std::env::var_os("OCF_RUNTIME") {
         Some(runtime) => ocf_conformance::libtest::main(std::path::PathBuf::from(runtime)),
         None => {
-            eprintln!("OCF_RUNTIME is not set: build with `cargo build -p ocf-runtime` and name target/debug/ocf-runtime, or use `make test`");
+            eprintln!(
+                "OCF_RUNTIME is not set: build with `cargo build -p ocf-runtime` and name target/debug/ocf-runtime, or use `make test`"
+            );
             ExitCode::FAILURE
         }
     }

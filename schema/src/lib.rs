@@ -67,9 +67,5 @@ pub struct Finding {
 /// Every requirement that [`validate`] can find a document of `kind` to offend against.
 pub fn enforced(kind: Kind) -> BTreeSet<RequirementId> {
     let by_rules = rules::of(kind).filter_map(rules::Rule::id);
-    schema::of(kind)
-        .requirements()
-        .into_iter()
-        .chain(by_rules)
-        .collect()
+    schema::of(kind).requirements().into_iter().chain(by_rules).collect()
 }

@@ -18,10 +18,7 @@ pub(crate) fn of(error: &ValidationError<'_>) -> String {
             format!("{seen} is no {}", type_names(kind))
         }
         ValidationErrorKind::Enum { options } => {
-            format!(
-                "{seen} is none of {}",
-                options.as_array().map_or_else(String::new, |all| list(all))
-            )
+            format!("{seen} is none of {}", options.as_array().map_or_else(String::new, |all| list(all)))
         }
         ValidationErrorKind::Constant { expected_value } => {
             format!("{seen} is not {}", quoted(expected_value))
@@ -51,16 +48,10 @@ pub(crate) fn of(error: &ValidationError<'_>) -> String {
             format!("{} exclude each other", list(&names(&schema["required"])))
         }
         ValidationErrorKind::OneOfNotValid { context } => {
-            let missing = context
-                .iter()
-                .flatten()
-                .filter_map(missing)
-                .collect::<Vec<_>>();
+            let missing = context.iter().flatten().filter_map(missing).collect::<Vec<_>>();
             format!("none of {} is there", missing.join(", "))
         }
-        ValidationErrorKind::OneOfMultipleValid { .. } => {
-            "more than one of the alternatives is there".to_owned()
-        }
+        ValidationErrorKind::OneOfMultipleValid { .. } => "more than one of the alternatives is there".to_owned(),
         _ => error.masked_with("the value").to_string(),
     }
 }
@@ -89,11 +80,7 @@ fn list(values: &[Value]) -> String {
 fn type_names(kind: &TypeKind) -> String {
     match kind {
         TypeKind::Single(one) => one.to_string(),
-        TypeKind::Multiple(several) => several
-            .iter()
-            .map(|one| one.to_string())
-            .collect::<Vec<_>>()
-            .join(" or "),
+        TypeKind::Multiple(several) => several.iter().map(|one| one.to_string()).collect::<Vec<_>>().join(" or "),
     }
 }
 

@@ -43,13 +43,7 @@ impl Rule {
 /// The rules for documents of `kind`.
 pub fn of(kind: Kind) -> impl Iterator<Item = &'static Rule> {
     let chapters: &[&[Rule]] = match kind {
-        Kind::Config => &[
-            mounts::RULES,
-            rlimits::RULES,
-            namespaces::RULES,
-            devices::RULES,
-            annotations::RULES,
-        ],
+        Kind::Config => &[mounts::RULES, rlimits::RULES, namespaces::RULES, devices::RULES, annotations::RULES],
         Kind::Features => &[features::RULES],
         _ => &[],
     };
@@ -60,9 +54,7 @@ pub fn of(kind: Kind) -> impl Iterator<Item = &'static Rule> {
 fn entries<'a>(document: &'a Value, pointer: &str) -> impl Iterator<Item = (String, &'a Value)> {
     let list = document.pointer(pointer).and_then(Value::as_array);
     let list = list.map(Vec::as_slice).unwrap_or_default();
-    let pointers = (0..list.len())
-        .map(|index| format!("{pointer}/{index}"))
-        .collect::<Vec<_>>();
+    let pointers = (0..list.len()).map(|index| format!("{pointer}/{index}")).collect::<Vec<_>>();
     pointers.into_iter().zip(list)
 }
 

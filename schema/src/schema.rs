@@ -50,10 +50,8 @@ pub const fn text(kind: Kind) -> &'static str {
 
 /// The schema of `kind`, compiled at its first use.
 pub(crate) fn of(kind: Kind) -> &'static Schema {
-    static COMPILED: [OnceLock<Schema>; Kind::ALL.len()] =
-        [const { OnceLock::new() }; Kind::ALL.len()];
-    COMPILED[kind as usize]
-        .get_or_init(|| Schema::compile(kind).expect("a test proves that each schema compiles"))
+    static COMPILED: [OnceLock<Schema>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
+    COMPILED[kind as usize].get_or_init(|| Schema::compile(kind).expect("a test proves that each schema compiles"))
 }
 
 impl Schema {
@@ -67,14 +65,9 @@ impl Schema {
             registry = registry.add(id, Resource::from_contents(resource))?;
         }
         let registry = registry.prepare()?;
-        let options = jsonschema::draft202012::options()
-            .offline()
-            .with_registry(&registry);
+        let options = jsonschema::draft202012::options().offline().with_registry(&registry);
         let validator = options.build(&document)?;
-        Ok(Self {
-            document,
-            validator,
-        })
+        Ok(Self { document, validator })
     }
 
     /// What `value` offends against under `version`, each with the requirement that was named.
@@ -115,9 +108,7 @@ fn collect_requirements(schema: &Value, ids: &mut BTreeSet<RequirementId>) {
                 }
             }
         }
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| collect_requirements(item, ids)),
+        Value::Array(items) => items.iter().for_each(|item| collect_requirements(item, ids)),
         _ => {}
     }
 }
@@ -185,12 +176,7 @@ impl<'a> Constraint<'a> {
 }
 
 /// The keywords beyond which a subschema describes another property.
-const OTHER_PLACES: [&str; 4] = [
-    "properties",
-    "patternProperties",
-    "additionalProperties",
-    "propertyNames",
-];
+const OTHER_PLACES: [&str; 4] = ["properties", "patternProperties", "additionalProperties", "propertyNames"];
 
 fn named(subschema: &Value, keyword: &str, missing: Option<&str>) -> Option<Vec<RequirementId>> {
     let mut named = subschema.get("requirement")?;
@@ -212,18 +198,13 @@ fn id(text: &Value) -> Option<RequirementId> {
 
 /// Whether the requirement binds under `version`.
 pub(crate) fn applies(id: &RequirementId, version: Version) -> bool {
-    Specification::embedded()
-        .get(id.as_str())
-        .is_none_or(|requirement| requirement.applies(version))
+    Specification::embedded().get(id.as_str()).is_none_or(|requirement| requirement.applies(version))
 }
 
 /// The subschema that the `$ref` of `subschema` names. In another document, where no requirement
 /// is named, the way ends.
 fn referred<'a>(schema: &'a Value, subschema: &Value) -> &'a Value {
-    let reference = subschema
-        .get("$ref")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let reference = subschema.get("$ref").and_then(Value::as_str).unwrap_or_default();
     let pointer = reference.trim_start_matches('#');
     schema.pointer(pointer).unwrap_or(&Value::Null)
 }

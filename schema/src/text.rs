@@ -19,10 +19,7 @@ pub(crate) struct Text {
 pub(crate) fn parse(text: &str) -> Result<Text, serde_json::Error> {
     let mut duplicates = Vec::new();
     let mut reader = serde_json::Deserializer::from_str(text);
-    let place = Place {
-        pointer: String::new(),
-        duplicates: &mut duplicates,
-    };
+    let place = Place { pointer: String::new(), duplicates: &mut duplicates };
     let value = place.deserialize(&mut reader)?;
     reader.end()?;
     Ok(Text { value, duplicates })
@@ -73,9 +70,7 @@ impl<'de> Visitor<'de> for Place<'_> {
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
         let number = Number::from_f64(value);
-        number
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("a number is not finite"))
+        number.map(Value::Number).ok_or_else(|| E::custom("a number is not finite"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -86,10 +81,7 @@ impl<'de> Visitor<'de> for Place<'_> {
         let mut list = Vec::new();
         loop {
             let pointer = joined(&self.pointer, list.len());
-            let place = Place {
-                pointer,
-                duplicates: &mut *self.duplicates,
-            };
+            let place = Place { pointer, duplicates: &mut *self.duplicates };
             match entries.next_element_seed(place)? {
                 Some(value) => list.push(value),
                 None => return Ok(Value::Array(list)),
@@ -104,10 +96,7 @@ impl<'de> Visitor<'de> for Place<'_> {
             if object.contains_key(&name) {
                 self.duplicates.push(pointer.clone());
             }
-            let place = Place {
-                pointer,
-                duplicates: &mut *self.duplicates,
-            };
+            let place = Place { pointer, duplicates: &mut *self.duplicates };
             object.insert(name, members.next_value_seed(place)?);
         }
         Ok(Value::Object(object))
@@ -141,19 +130,13 @@ mod tests {
 
     #[test]
     fn an_escaped_name_is_the_same_name() {
-        assert_eq!(
-            parse(r#"{"a": 1, "\u0061": 2}"#).unwrap().duplicates,
-            ["/a"]
-        );
+        assert_eq!(parse(r#"{"a": 1, "\u0061": 2}"#).unwrap().duplicates, ["/a"]);
     }
 
     #[test]
     fn nesting_without_end_is_an_error() {
         let error = parse(&"[".repeat(1_000_000)).unwrap_err();
-        assert!(
-            error.to_string().starts_with("recursion limit exceeded"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("recursion limit exceeded"), "{error}");
     }
 
     #[test]

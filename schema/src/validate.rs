@@ -24,13 +24,11 @@ const BYTE_ORDER_MARK: &str = "\u{feff}";
 /// A finding may be of any level: whether it is an offence or advice, its requirement says.
 pub fn validate(kind: Kind, document: &Value, version: Version) -> Vec<Finding> {
     let schema = schema::of(kind);
-    let by_schema = schema
-        .errors(document, version)
-        .map(|(requirement, error)| Finding {
-            requirement,
-            pointer: place(&error),
-            message: message::of(&error),
-        });
+    let by_schema = schema.errors(document, version).map(|(requirement, error)| Finding {
+        requirement,
+        pointer: place(&error),
+        message: message::of(&error),
+    });
     let by_rules = rules::of(kind).flat_map(|rule| by_rule(rule, document, version));
     by_schema.chain(by_rules).collect()
 }
@@ -42,11 +40,7 @@ fn by_rule(rule: &rules::Rule, document: &Value, version: Version) -> Vec<Findin
     }
     let offences = (rule.offences)(document).into_iter();
     offences
-        .map(|offence| Finding {
-            requirement: requirement.clone(),
-            pointer: offence.pointer,
-            message: offence.message,
-        })
+        .map(|offence| Finding { requirement: requirement.clone(), pointer: offence.pointer, message: offence.message })
         .collect()
 }
 
@@ -75,11 +69,7 @@ pub fn validate_bytes(kind: Kind, bytes: &[u8], version: Version) -> Vec<Finding
     let Some(unmarked) = text.strip_prefix(BYTE_ORDER_MARK) else {
         return by_text(kind, text, version);
     };
-    let mark = about_text(
-        None,
-        "",
-        "the text begins with a byte order mark".to_owned(),
-    );
+    let mark = about_text(None, "", "the text begins with a byte order mark".to_owned());
     [vec![mark], by_text(kind, unmarked, version)].concat()
 }
 
@@ -87,32 +77,19 @@ fn by_text(kind: Kind, text: &str, version: Version) -> Vec<Finding> {
     let text = match text::parse(text) {
         Ok(text) => text,
         Err(error) => {
-            return vec![about_text(
-                None,
-                "",
-                format!("the text is no JSON: {error}"),
-            )];
+            return vec![about_text(None, "", format!("the text is no JSON: {error}"))];
         }
     };
     let requirement = clause(kind, UNIQUE_NAMES);
-    let duplicates = text.duplicates.iter().map(|pointer| {
-        about_text(
-            requirement.clone(),
-            pointer,
-            "the object has this name already".to_owned(),
-        )
-    });
-    duplicates
-        .chain(validate(kind, &text.value, version))
-        .collect()
+    let duplicates = text
+        .duplicates
+        .iter()
+        .map(|pointer| about_text(requirement.clone(), pointer, "the object has this name already".to_owned()));
+    duplicates.chain(validate(kind, &text.value, version)).collect()
 }
 
 fn about_text(requirement: Option<RequirementId>, pointer: &str, message: String) -> Finding {
-    Finding {
-        requirement,
-        pointer: pointer.to_owned(),
-        message,
-    }
+    Finding { requirement, pointer: pointer.to_owned(), message }
 }
 
 /// The requirement that carries an upstream clause about configs, once a chapter has it.

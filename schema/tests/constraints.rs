@@ -26,17 +26,11 @@ type Offence = (String, Value);
 fn right(kind: Kind) -> Vec<Value> {
     let texts: &[&str] = match kind {
         Kind::Config => &[include_str!("right/config.json")],
-        Kind::State => &[
-            include_str!("right/state.json"),
-            include_str!("right/state-stopped.json"),
-        ],
+        Kind::State => &[include_str!("right/state.json"), include_str!("right/state-stopped.json")],
         Kind::Features => &[include_str!("right/features.json")],
         other => panic!("there is no right document of {other:?}"),
     };
-    texts
-        .iter()
-        .map(|text| serde_json::from_str(text).unwrap())
-        .collect()
+    texts.iter().map(|text| serde_json::from_str(text).unwrap()).collect()
 }
 
 fn schema_of(kind: Kind) -> Value {
@@ -46,10 +40,7 @@ fn schema_of(kind: Kind) -> Value {
 #[test]
 fn a_right_document_offends_against_nothing_in_any_version() {
     for kind in [Kind::Config, Kind::State, Kind::Features] {
-        for (version, right) in VERSIONS
-            .iter()
-            .flat_map(|it| right(kind).into_iter().map(|r| (*it, r)))
-        {
+        for (version, right) in VERSIONS.iter().flat_map(|it| right(kind).into_iter().map(|r| (*it, r))) {
             assert_eq!(validate(kind, &right, version), [], "{kind:?} {version}");
         }
     }
@@ -69,11 +60,7 @@ fn each_constraint_of_a_state_names_its_requirement() {
 fn each_constraint_of_features_is_found() {
     for (constraint, place, wrong) in all_offences(Kind::Features) {
         let findings = only_schema(validate(Kind::Features, &wrong, VERSIONS[6]));
-        assert_eq!(
-            pointers(&findings),
-            [place.as_str()],
-            "{constraint:?}: {findings:?}"
-        );
+        assert_eq!(pointers(&findings), [place.as_str()], "{constraint:?}: {findings:?}");
     }
 }
 
@@ -83,134 +70,39 @@ fn a_wrong_value_offends_against_the_requirement_that_speaks_of_it() {
     let wrong = [
         ("/ociVersion", json!("1.0"), "version.semantic"),
         ("/root/path", json!("/srv/rootfs"), "root.path-conventional"),
-        (
-            "/mounts/0/destination",
-            json!("data"),
-            "mounts.destination-should-be-absolute",
-        ),
+        ("/mounts/0/destination", json!("data"), "mounts.destination-should-be-absolute"),
         ("/mounts/0/options/0", json!(7), "mounts.options-array"),
-        (
-            "/mounts/0/uidMappings/0",
-            json!(7),
-            "mounts.uid-mappings-array",
-        ),
-        (
-            "/mounts/0/uidMappings/0/size",
-            json!(-1),
-            "mounts.id-mapping-entry-complete",
-        ),
+        ("/mounts/0/uidMappings/0", json!(7), "mounts.uid-mappings-array"),
+        ("/mounts/0/uidMappings/0/size", json!(-1), "mounts.id-mapping-entry-complete"),
         ("/process/cwd", json!(""), "process.cwd-absolute"),
         ("/process/args", json!([]), "process.args-required"),
-        (
-            "/process/consoleSize/width",
-            json!(-1),
-            "process.console-width-required",
-        ),
-        (
-            "/process/ioPriority/priority",
-            json!(8),
-            "process.io-priority-range",
-        ),
+        ("/process/consoleSize/width", json!(-1), "process.console-width-required"),
+        ("/process/ioPriority/priority", json!(8), "process.io-priority-range"),
         ("/process/user/uid", json!(-1), "user.uid-required"),
-        (
-            "/process/user/uid",
-            json!(4_294_967_296_u64),
-            "errors.unsupported-value",
-        ),
-        (
-            "/process/rlimits/0/type",
-            json!("RLIMIT_NOSUCH"),
-            "rlimits.type-name",
-        ),
-        (
-            "/process/rlimits/0/soft",
-            json!("unlimited"),
-            "rlimits.soft-required",
-        ),
-        (
-            "/process/capabilities/ambient/0",
-            json!("CAP_NOSUCH"),
-            "capabilities.names",
-        ),
-        (
-            "/process/capabilities/ambient/0",
-            json!(7),
-            "capabilities.ambient-array",
-        ),
-        (
-            "/linux/namespaces/1/type",
-            json!("mnt"),
-            "namespaces.type-with-time",
-        ),
-        (
-            "/linux/namespaces/0/path",
-            json!("ns/uts"),
-            "namespaces.path-absolute",
-        ),
-        (
-            "/linux/timeOffsets/monotonic/secs",
-            json!(0.5),
-            "namespaces.time-offset-seconds-integer",
-        ),
-        (
-            "/linux/maskedPaths/0",
-            json!("proc/kcore"),
-            "masked-paths.absolute",
-        ),
+        ("/process/user/uid", json!(4_294_967_296_u64), "errors.unsupported-value"),
+        ("/process/rlimits/0/type", json!("RLIMIT_NOSUCH"), "rlimits.type-name"),
+        ("/process/rlimits/0/soft", json!("unlimited"), "rlimits.soft-required"),
+        ("/process/capabilities/ambient/0", json!("CAP_NOSUCH"), "capabilities.names"),
+        ("/process/capabilities/ambient/0", json!(7), "capabilities.ambient-array"),
+        ("/linux/namespaces/1/type", json!("mnt"), "namespaces.type-with-time"),
+        ("/linux/namespaces/0/path", json!("ns/uts"), "namespaces.path-absolute"),
+        ("/linux/timeOffsets/monotonic/secs", json!(0.5), "namespaces.time-offset-seconds-integer"),
+        ("/linux/maskedPaths/0", json!("proc/kcore"), "masked-paths.absolute"),
         ("/linux/maskedPaths/0", json!(null), "masked-paths.array"),
-        (
-            "/linux/readonlyPaths/0",
-            json!(""),
-            "readonly-paths.absolute",
-        ),
-        (
-            "/linux/devices/0/path",
-            json!("dev/fuse"),
-            "devices.path-required",
-        ),
-        (
-            "/linux/devices/0/fileMode",
-            json!("0666"),
-            "devices.file-mode-integer",
-        ),
-        (
-            "/linux/resources/devices/0/access",
-            json!("rx"),
-            "devices.rule-access-letters",
-        ),
-        (
-            "/linux/resources/memory/limit",
-            json!(-2),
-            "memory.limit-integer",
-        ),
-        (
-            "/linux/resources/memory/swappiness",
-            json!(101),
-            "errors.invalid-value",
-        ),
-        (
-            "/hooks/poststop/0/path",
-            json!("hook"),
-            "hooks.path-absolute",
-        ),
-        (
-            "/hooks/poststop/0/timeout",
-            json!(0),
-            "hooks.timeout-positive",
-        ),
-        (
-            "/annotations/com.example.key",
-            json!(1),
-            "annotations.value-is-string",
-        ),
+        ("/linux/readonlyPaths/0", json!(""), "readonly-paths.absolute"),
+        ("/linux/devices/0/path", json!("dev/fuse"), "devices.path-required"),
+        ("/linux/devices/0/fileMode", json!("0666"), "devices.file-mode-integer"),
+        ("/linux/resources/devices/0/access", json!("rx"), "devices.rule-access-letters"),
+        ("/linux/resources/memory/limit", json!(-2), "memory.limit-integer"),
+        ("/linux/resources/memory/swappiness", json!(101), "errors.invalid-value"),
+        ("/hooks/poststop/0/path", json!("hook"), "hooks.path-absolute"),
+        ("/hooks/poststop/0/timeout", json!(0), "hooks.timeout-positive"),
+        ("/annotations/com.example.key", json!(1), "annotations.value-is-string"),
     ];
     for (place, value, id) in wrong {
         let document = with(&right(Kind::Config)[0], place, |it| *it = value.clone());
         let findings = validate(Kind::Config, &document, VERSIONS[6]);
-        let found: Vec<_> = findings
-            .iter()
-            .map(|it| it.requirement.as_ref().unwrap().as_str())
-            .collect();
+        let found: Vec<_> = findings.iter().map(|it| it.requirement.as_ref().unwrap().as_str()).collect();
         assert_eq!(found, [id], "{place} {value}: {findings:?}");
     }
 }
@@ -230,12 +122,7 @@ fn ids_found(kind: Kind) -> BTreeSet<String> {
         assert!(!found.is_empty(), "{constraint:?} is found in no version");
         for finding in found {
             assert_eq!(finding.pointer, place, "{constraint:?}: {finding:?}");
-            ids.insert(
-                finding
-                    .requirement
-                    .unwrap_or_else(|| panic!("{constraint:?}"))
-                    .to_string(),
-            );
+            ids.insert(finding.requirement.unwrap_or_else(|| panic!("{constraint:?}")).to_string());
         }
     }
     ids
@@ -270,9 +157,7 @@ fn collect_requirements(schema: &Value, ids: &mut BTreeSet<String>) {
                 }
             }
         }
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| collect_requirements(item, ids)),
+        Value::Array(items) => items.iter().for_each(|item| collect_requirements(item, ids)),
         _ => {}
     }
 }
@@ -283,9 +168,7 @@ fn collect_texts(value: &Value, texts: &mut BTreeSet<String>) {
             texts.insert(text.clone());
         }
         Value::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
-        Value::Object(members) => members
-            .values()
-            .for_each(|member| collect_texts(member, texts)),
+        Value::Object(members) => members.values().for_each(|member| collect_texts(member, texts)),
         other => panic!("{other} is no requirement"),
     }
 }
@@ -297,16 +180,8 @@ fn constraints(schema: &Value, right: &Value) -> Vec<Constraint> {
 }
 
 /// Walks the schema alongside the right document, which has to reach every subschema.
-fn collect(
-    schema: &Value,
-    subschema: &Value,
-    place: String,
-    right: &Value,
-    constraints: &mut Vec<Constraint>,
-) {
-    let value = right
-        .pointer(&place)
-        .unwrap_or_else(|| panic!("{place} is not in the document"));
+fn collect(schema: &Value, subschema: &Value, place: String, right: &Value, constraints: &mut Vec<Constraint>) {
+    let value = right.pointer(&place).unwrap_or_else(|| panic!("{place} is not in the document"));
     for (keyword, argument) in subschema.as_object().unwrap() {
         let mut below = |subschema: &Value, place: String| {
             collect(schema, subschema, place, right, constraints);
@@ -324,17 +199,11 @@ fn collect(
             "additionalProperties" => {
                 let known = subschema.get("properties").and_then(Value::as_object);
                 let names = value.as_object().unwrap().keys();
-                let other = names
-                    .clone()
-                    .find(|name| known.is_none_or(|it| !it.contains_key(*name)));
+                let other = names.clone().find(|name| known.is_none_or(|it| !it.contains_key(*name)));
                 below(argument, join(&place, other.unwrap()));
             }
             "items" => below(argument, join(&place, "0")),
-            "allOf" => argument
-                .as_array()
-                .unwrap()
-                .iter()
-                .for_each(|it| below(it, place.clone())),
+            "allOf" => argument.as_array().unwrap().iter().for_each(|it| below(it, place.clone())),
             "then" | "else" => {
                 let met = jsonschema::is_valid(&subschema["if"], value);
                 if met == (keyword == "then") {
@@ -342,13 +211,10 @@ fn collect(
                 }
             }
             "propertyNames" => name_constraints(argument, &place, constraints),
-            "$schema" | "$id" | "$defs" | "title" | "description" | "requirement" | "since"
-            | "if" => {}
-            _ => constraints.push(Constraint {
-                place: place.clone(),
-                keyword: keyword.clone(),
-                bound: argument.clone(),
-            }),
+            "$schema" | "$id" | "$defs" | "title" | "description" | "requirement" | "since" | "if" => {}
+            _ => {
+                constraints.push(Constraint { place: place.clone(), keyword: keyword.clone(), bound: argument.clone() })
+            }
         }
     }
 }
@@ -357,11 +223,7 @@ fn name_constraints(names: &Value, place: &str, constraints: &mut Vec<Constraint
     for (keyword, argument) in names.as_object().unwrap() {
         match keyword.as_str() {
             "allOf" => {
-                argument
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .for_each(|it| name_constraints(it, place, constraints));
+                argument.as_array().unwrap().iter().for_each(|it| name_constraints(it, place, constraints));
             }
             "requirement" => {}
             _ => constraints.push(Constraint {
@@ -374,11 +236,7 @@ fn name_constraints(names: &Value, place: &str, constraints: &mut Vec<Constraint
 }
 
 fn offences(constraint: &Constraint, right: &Value) -> Vec<Offence> {
-    let Constraint {
-        place,
-        keyword,
-        bound,
-    } = constraint;
+    let Constraint { place, keyword, bound } = constraint;
     let replaced = |value: Value| vec![(place.clone(), with(right, place, |it| *it = value))];
     match keyword.as_str() {
         "type" => replaced(of_other_type(bound)),
@@ -387,15 +245,10 @@ fn offences(constraint: &Constraint, right: &Value) -> Vec<Offence> {
         "minimum" => replaced(below(bound)),
         "maximum" => replaced(above(bound)),
         "exclusiveMinimum" => replaced(bound.clone()),
-        "required" => texts(bound)
-            .map(|name| without(right, place, name))
-            .collect(),
+        "required" => texts(bound).map(|name| without(right, place, name)).collect(),
         "dependentRequired" => {
             let needed = bound.as_object().unwrap().values();
-            needed
-                .flat_map(texts)
-                .map(|name| without(right, place, name))
-                .collect()
+            needed.flat_map(texts).map(|name| without(right, place, name)).collect()
         }
         "propertyNames/minLength" => vec![with_name(right, place, "")],
         "propertyNames/pattern" => vec![with_name(right, place, WRONG_TEXT)],
@@ -445,10 +298,7 @@ fn with(right: &Value, place: &str, change: impl FnOnce(&mut Value)) -> Value {
 }
 
 fn texts(list: &Value) -> impl Iterator<Item = &str> {
-    list.as_array()
-        .unwrap()
-        .iter()
-        .map(|it| it.as_str().unwrap())
+    list.as_array().unwrap().iter().map(|it| it.as_str().unwrap())
 }
 
 fn join(place: &str, name: &str) -> String {
@@ -457,10 +307,7 @@ fn join(place: &str, name: &str) -> String {
 
 /// Without the findings of the rules, which see a changed version as a changed vocabulary.
 fn only_schema(findings: Vec<Finding>) -> Vec<Finding> {
-    findings
-        .into_iter()
-        .filter(|it| !it.message.contains("defines no such property"))
-        .collect()
+    findings.into_iter().filter(|it| !it.message.contains("defines no such property")).collect()
 }
 
 fn pointers(findings: &[Finding]) -> Vec<&str> {

@@ -19,12 +19,7 @@ struct Example {
 }
 
 fn examples() -> Vec<Example> {
-    let example = |requirement, wrong, pointer, right| Example {
-        wrong,
-        requirement,
-        pointer,
-        right,
-    };
+    let example = |requirement, wrong, pointer, right| Example { wrong, requirement, pointer, right };
     let mapping = json!([{"containerID": 0, "hostID": 1, "size": 1}]);
     let mapped = |options: Value| json!({"mounts": [{"destination": "/a", "uidMappings": mapping, "gidMappings": mapping, "options": options}]});
     let unmapped = |namespaces: Value| {
@@ -64,12 +59,7 @@ fn examples() -> Vec<Example> {
             "/linux/namespaces/2",
             json!({"linux": {"namespaces": [{"type": "user"}, {"type": "uts"}, {"type": "ipc", "path": "/a"}]}}),
         ),
-        example(
-            "devices.numbers-unique",
-            nodes([7, 7]),
-            "/linux/devices/1",
-            nodes([7, 8]),
-        ),
+        example("devices.numbers-unique", nodes([7, 7]), "/linux/devices/1", nodes([7, 8])),
         example(
             "annotations.reserved-key",
             json!({"annotations": {"org.opencontainers.image.exposedPorts": ""}}),
@@ -102,10 +92,7 @@ fn merge(target: &mut Value, patch: &Value) {
 }
 
 fn ids(findings: &[Finding]) -> Vec<(&str, &str)> {
-    findings
-        .iter()
-        .map(|it| (id(it), it.pointer.as_str()))
-        .collect()
+    findings.iter().map(|it| (id(it), it.pointer.as_str())).collect()
 }
 
 fn id(finding: &Finding) -> &str {
@@ -114,20 +101,10 @@ fn id(finding: &Finding) -> &str {
 
 #[test]
 fn each_rule_finds_its_offence_and_passes_the_control() {
-    for Example {
-        wrong,
-        requirement,
-        pointer,
-        right,
-    } in examples()
-    {
+    for Example { wrong, requirement, pointer, right } in examples() {
         let findings = validate(Kind::Config, &patched(&wrong), NEWEST);
         assert_eq!(ids(&findings), [(requirement, pointer)], "{findings:?}");
-        assert_eq!(
-            validate(Kind::Config, &patched(&right), NEWEST),
-            [],
-            "{requirement}"
-        );
+        assert_eq!(validate(Kind::Config, &patched(&right), NEWEST), [], "{requirement}");
     }
 }
 
@@ -140,16 +117,11 @@ fn each_rule_of_a_config_has_an_example() {
 
 #[test]
 fn a_rule_is_silent_before_its_requirement_came() {
-    for Example {
-        wrong, requirement, ..
-    } in examples()
-    {
+    for Example { wrong, requirement, .. } in examples() {
         let binding = Specification::embedded().get(requirement).unwrap();
         for version in VERSIONS {
             let findings = validate(Kind::Config, &patched(&wrong), version);
-            let found = findings
-                .iter()
-                .any(|it| it.requirement.as_ref() == Some(&binding.id));
+            let found = findings.iter().any(|it| it.requirement.as_ref() == Some(&binding.id));
             assert_eq!(found, binding.applies(version), "{requirement} {version}");
         }
     }
@@ -157,21 +129,8 @@ fn a_rule_is_silent_before_its_requirement_came() {
 
 #[test]
 fn a_rule_passes_over_what_it_cannot_read() {
-    let scalars = [
-        json!(null),
-        json!(7),
-        json!("text"),
-        json!([]),
-        json!({}),
-        json!([7, {}, []]),
-    ];
-    for place in [
-        "/mounts",
-        "/process/rlimits",
-        "/linux/namespaces",
-        "/linux/devices",
-        "/annotations",
-    ] {
+    let scalars = [json!(null), json!(7), json!("text"), json!([]), json!({}), json!([7, {}, []])];
+    for place in ["/mounts", "/process/rlimits", "/linux/namespaces", "/linux/devices", "/annotations"] {
         for scalar in &scalars {
             let mut config = right_config();
             *config.pointer_mut(place).unwrap() = scalar.clone();
@@ -199,41 +158,23 @@ fn a_relative_destination_was_forbidden_and_is_discouraged() {
         ids(&findings).first().unwrap().0.to_owned()
     };
     assert_eq!(requirement("1.1.0"), "mounts.destination-must-be-absolute");
-    assert_eq!(
-        requirement("1.2.0"),
-        "mounts.destination-should-be-absolute"
-    );
+    assert_eq!(requirement("1.2.0"), "mounts.destination-should-be-absolute");
 }
 
 #[test]
 fn a_time_namespace_came_with_its_version() {
     let config = patched(&json!({"linux": {"namespaces": [{"type": "time"}, {"type": "user"}]}}));
     let before = validate(Kind::Config, &config, "1.0.2".parse().unwrap());
-    assert_eq!(
-        ids(&before),
-        [("namespaces.type-before-time", "/linux/namespaces/0/type")]
-    );
-    assert_eq!(
-        validate(Kind::Config, &config, "1.1.0".parse().unwrap()),
-        []
-    );
+    assert_eq!(ids(&before), [("namespaces.type-before-time", "/linux/namespaces/0/type")]);
+    assert_eq!(validate(Kind::Config, &config, "1.1.0".parse().unwrap()), []);
 }
 
 #[test]
 fn a_property_of_a_later_version_is_an_unknown_one() {
     let config = patched(&json!({"domainname": 7, "process": {"user": {"umask": "022"}}}));
-    assert_eq!(
-        validate(Kind::Config, &config, "1.0.0".parse().unwrap()),
-        []
-    );
-    assert_eq!(
-        validate(Kind::Config, &config, "1.0.2".parse().unwrap()).len(),
-        1
-    );
-    assert_eq!(
-        validate(Kind::Config, &config, "1.1.0".parse().unwrap()).len(),
-        2
-    );
+    assert_eq!(validate(Kind::Config, &config, "1.0.0".parse().unwrap()), []);
+    assert_eq!(validate(Kind::Config, &config, "1.0.2".parse().unwrap()).len(), 1);
+    assert_eq!(validate(Kind::Config, &config, "1.1.0".parse().unwrap()).len(), 2);
 }
 
 #[test]
@@ -248,10 +189,7 @@ fn windows_needs_neither_root_nor_arguments_nor_ids() {
         ("user.gid-required", "/process/user"),
     ];
     let findings = validate(Kind::Config, &config, NEWEST);
-    assert_eq!(
-        ids(&findings).into_iter().collect::<BTreeSet<_>>(),
-        expected.into()
-    );
+    assert_eq!(ids(&findings).into_iter().collect::<BTreeSet<_>>(), expected.into());
 }
 
 #[test]
@@ -263,7 +201,8 @@ fn prose_decides_against_the_schema_of_upstream() {
     assert_eq!(validate(Kind::Config, &config, NEWEST), []);
     let state = json!({"ociVersion": "1.3.0", "id": "a", "status": "paused", "bundle": "/b"});
     assert_eq!(validate(Kind::State, &state, NEWEST), []);
-    let features = json!({"ociVersionMin": "1.0.0", "ociVersionMax": "1.3.0", "hooks": null, "linux": {"seccomp": null}});
+    let features =
+        json!({"ociVersionMin": "1.0.0", "ociVersionMax": "1.3.0", "hooks": null, "linux": {"seccomp": null}});
     assert_eq!(validate(Kind::Features, &features, NEWEST), []);
 }
 
@@ -272,21 +211,12 @@ fn features_have_nothing_that_their_version_does_not_define() {
     let features = |min: &str, max: &str, linux: Value| {
         let document = json!({"ociVersionMin": min, "ociVersionMax": max, "linux": linux});
         let findings = validate(Kind::Features, &document, NEWEST);
-        findings
-            .into_iter()
-            .map(|it| it.pointer)
-            .collect::<Vec<_>>()
+        findings.into_iter().map(|it| it.pointer).collect::<Vec<_>>()
     };
     let idmap = json!({"mountExtensions": {"idmap": {"enabled": true}}});
     assert_eq!(features("1.0.0", "1.2.0", idmap.clone()), [""; 0]);
-    assert_eq!(
-        features("1.0.0", "1.1.0", idmap),
-        ["/linux/mountExtensions"]
-    );
-    assert_eq!(
-        features("1.0.0", "1.3.0", json!({"cgroup": {"v3": true}})),
-        ["/linux/cgroup/v3"]
-    );
+    assert_eq!(features("1.0.0", "1.1.0", idmap), ["/linux/mountExtensions"]);
+    assert_eq!(features("1.0.0", "1.3.0", json!({"cgroup": {"v3": true}})), ["/linux/cgroup/v3"]);
     assert_eq!(features("1.1.0", "1.0.2", json!({})), ["/ociVersionMax"]);
     assert_eq!(features("1.0.0", "1.0.0", json!({})), [""; 0]);
 }
@@ -325,18 +255,14 @@ fn what_is_no_json_gives_one_finding() {
     for text in ["", "{", "{} {}", "{\"a\": 01}", "nul", deep.as_str()] {
         let findings = validate_bytes(Kind::Config, text.as_bytes(), NEWEST);
         assert_eq!(findings.len(), 1, "{findings:?}");
-        assert!(
-            findings[0].message.starts_with("the text is no JSON: "),
-            "{findings:?}"
-        );
+        assert!(findings[0].message.starts_with("the text is no JSON: "), "{findings:?}");
     }
 }
 
 #[test]
 fn a_message_repeats_neither_long_values_nor_what_a_terminal_obeys() {
     let hostile = format!("\u{1b}[2J{}", "x".repeat(100_000));
-    let config =
-        patched(&json!({"process": {"cwd": hostile}, "annotations": {"com.example.\u{7}": 1}}));
+    let config = patched(&json!({"process": {"cwd": hostile}, "annotations": {"com.example.\u{7}": 1}}));
     let findings = validate(Kind::Config, &config, NEWEST);
     assert_eq!(findings.len(), 2);
     for finding in findings {

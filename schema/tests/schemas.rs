@@ -16,10 +16,7 @@ fn document(kind: Kind) -> Value {
 fn each_schema_satisfies_the_meta_schema_and_compiles_without_a_network() {
     for kind in Kind::ALL {
         let document = document(kind);
-        assert_eq!(
-            document["$schema"], "https://json-schema.org/draft/2020-12/schema",
-            "{kind:?}"
-        );
+        assert_eq!(document["$schema"], "https://json-schema.org/draft/2020-12/schema", "{kind:?}");
         if let Err(error) = jsonschema::draft202012::meta::validate(&document) {
             panic!("{kind:?}: {error} at {}", error.instance_path());
         }
@@ -30,9 +27,7 @@ fn each_schema_satisfies_the_meta_schema_and_compiles_without_a_network() {
 
 #[test]
 fn each_schema_has_an_id_of_its_own() {
-    let ids: BTreeSet<String> = Kind::ALL
-        .map(|kind| document(kind)["$id"].to_string())
-        .into();
+    let ids: BTreeSet<String> = Kind::ALL.map(|kind| document(kind)["$id"].to_string()).into();
     assert_eq!(ids.len(), Kind::ALL.len());
 }
 
@@ -46,11 +41,7 @@ fn each_reference_leads_somewhere_in_this_suite() {
                 let target = all.iter().find(|it| it["$id"] == id);
                 let target = if id.is_empty() { Some(whole) } else { target };
                 let found = target.and_then(|it| it.pointer(pointer));
-                assert!(
-                    found.is_some(),
-                    "{}{place} refers to {reference}",
-                    whole["$id"]
-                );
+                assert!(found.is_some(), "{}{place} refers to {reference}", whole["$id"]);
             }
         });
     }
@@ -62,20 +53,14 @@ fn each_property_is_described() {
         let whole = document(kind);
         visit(&whole, "", &mut |place, subschema| {
             // A map of properties may have one of that name.
-            let properties = subschema
-                .get("properties")
-                .filter(|_| !place.ends_with("/properties"));
+            let properties = subschema.get("properties").filter(|_| !place.ends_with("/properties"));
             let properties = properties.and_then(Value::as_object);
-            let is_condition = ["/if", "/then", "/else"]
-                .iter()
-                .any(|it| place.contains(it));
+            let is_condition = ["/if", "/then", "/else"].iter().any(|it| place.contains(it));
             for (name, property) in properties.into_iter().flatten().filter(|_| !is_condition) {
                 let described = property.get("description").is_some()
-                    || property["$ref"].as_str().is_some_and(|it| {
-                        whole
-                            .pointer(&it[1..])
-                            .is_some_and(|it| it.get("description").is_some())
-                    });
+                    || property["$ref"]
+                        .as_str()
+                        .is_some_and(|it| whole.pointer(&it[1..]).is_some_and(|it| it.get("description").is_some()));
                 assert!(described, "{kind:?}: {place}/properties/{name}");
             }
         });
@@ -102,10 +87,7 @@ fn each_requirement_that_a_schema_or_a_rule_names_exists() {
     for kind in Kind::ALL {
         for id in enforced(kind) {
             let nearest = specification.nearest(id.as_str());
-            assert!(
-                specification.get(id.as_str()).is_some(),
-                "{kind:?}: {id}; perhaps {nearest:?}"
-            );
+            assert!(specification.get(id.as_str()).is_some(), "{kind:?}: {id}; perhaps {nearest:?}");
         }
     }
 }
@@ -113,11 +95,7 @@ fn each_requirement_that_a_schema_or_a_rule_names_exists() {
 #[test]
 fn a_config_enforces_the_requirements_of_its_author_and_refusals() {
     assert!(enforced(Kind::Config).len() > 100);
-    assert!(
-        enforced(Kind::Config)
-            .iter()
-            .any(|id| id.as_str() == "rlimits.duplicate-refused")
-    );
+    assert!(enforced(Kind::Config).iter().any(|id| id.as_str() == "rlimits.duplicate-refused"));
     assert!(Kind::ALL[3..].iter().all(|kind| enforced(*kind).is_empty()));
 }
 
@@ -125,9 +103,7 @@ fn visit(schema: &Value, place: &str, look: &mut impl FnMut(&str, &Value)) {
     match schema {
         Value::Object(members) => {
             look(place, schema);
-            members
-                .iter()
-                .for_each(|(name, it)| visit(it, &format!("{place}/{name}"), look));
+            members.iter().for_each(|(name, it)| visit(it, &format!("{place}/{name}"), look));
         }
         Value::Array(items) => items.iter().for_each(|it| visit(it, place, look)),
         _ => {}

@@ -11,27 +11,15 @@ fn right(kind: Kind) -> Vec<Value> {
     let texts: &[&str] = match kind {
         Kind::Fixture => &[include_str!("right/fixture.json")],
         Kind::Adapter => &[include_str!("right/adapter.json")],
-        Kind::Evidence => &[
-            include_str!("right/evidence-header.json"),
-            include_str!("right/evidence-case.json"),
-        ],
+        Kind::Evidence => &[include_str!("right/evidence-header.json"), include_str!("right/evidence-case.json")],
         Kind::Profile => &[include_str!("right/profile.json")],
         Kind::Report => &[include_str!("right/report.json")],
         other => panic!("{other:?} is no format of this suite"),
     };
-    texts
-        .iter()
-        .map(|text| serde_json::from_str(text).unwrap())
-        .collect()
+    texts.iter().map(|text| serde_json::from_str(text).unwrap()).collect()
 }
 
-const OURS: [Kind; 5] = [
-    Kind::Fixture,
-    Kind::Adapter,
-    Kind::Evidence,
-    Kind::Profile,
-    Kind::Report,
-];
+const OURS: [Kind; 5] = [Kind::Fixture, Kind::Adapter, Kind::Evidence, Kind::Profile, Kind::Report];
 
 /// Members whose content is not this suite's to describe, or whose names anyone chooses.
 const FREE: [&str; 13] = [
@@ -51,10 +39,7 @@ const FREE: [&str; 13] = [
 ];
 
 fn places(kind: Kind, document: &Value) -> Vec<String> {
-    validate(kind, document, VERSIONS[6])
-        .into_iter()
-        .map(|it| it.pointer)
-        .collect()
+    validate(kind, document, VERSIONS[6]).into_iter().map(|it| it.pointer).collect()
 }
 
 #[test]
@@ -72,16 +57,10 @@ fn an_unknown_member_is_found_in_every_object() {
         for document in right(kind) {
             for place in closed_objects(&document) {
                 let mut wrong = document.clone();
-                let object = wrong
-                    .pointer_mut(&place)
-                    .and_then(Value::as_object_mut)
-                    .unwrap();
+                let object = wrong.pointer_mut(&place).and_then(Value::as_object_mut).unwrap();
                 object.insert("surprise".to_owned(), json!({}));
                 let found = places(kind, &wrong);
-                assert!(
-                    found.iter().any(|it| it.starts_with(&place)),
-                    "{kind:?} {place}: {found:?}"
-                );
+                assert!(found.iter().any(|it| it.starts_with(&place)), "{kind:?} {place}: {found:?}");
             }
         }
     }
@@ -94,11 +73,7 @@ fn a_value_of_another_type_is_found_wherever_it_stands() {
             for place in typed_values(&document) {
                 let mut wrong = document.clone();
                 let value = wrong.pointer_mut(&place).unwrap();
-                *value = if value.is_boolean() {
-                    json!("text")
-                } else {
-                    json!(true)
-                };
+                *value = if value.is_boolean() { json!("text") } else { json!(true) };
                 assert_ne!(places(kind, &wrong), [""; 0], "{kind:?} {place}");
             }
         }
@@ -123,10 +98,7 @@ fn what_a_fixture_can_not_mean_is_found() {
         ("/steps/1", json!({"start": {}, "state": {}})),
         ("/steps/6/wait/until", json!({})),
         ("/questions/0", json!({"name": "marker"})),
-        (
-            "/questions/0",
-            json!({"name": "marker", "read": "/a", "list": "/a"}),
-        ),
+        ("/questions/0", json!({"name": "marker", "read": "/a", "list": "/a"})),
         ("/expect/0/present", json!(false)),
         ("/channel", json!("smoke")),
     ];
@@ -140,12 +112,7 @@ fn what_a_fixture_can_not_mean_is_found() {
             }
         }
         let found = places(Kind::Fixture, &document);
-        assert!(
-            found
-                .iter()
-                .any(|it| place.starts_with(it) && !it.is_empty()),
-            "{place}: {found:?}"
-        );
+        assert!(found.iter().any(|it| place.starts_with(it) && !it.is_empty()), "{place}: {found:?}");
     }
 }
 
@@ -155,10 +122,7 @@ fn a_fixture_gives_its_config_in_one_way() {
     fixture["raw"] = json!({"text": "{}"});
     let findings = validate(Kind::Fixture, &fixture, VERSIONS[6]);
     assert_eq!(findings.len(), 1);
-    assert_eq!(
-        findings[0].message,
-        "\"config\", \"raw\" exclude each other"
-    );
+    assert_eq!(findings[0].message, "\"config\", \"raw\" exclude each other");
     fixture.as_object_mut().unwrap().remove("config");
     assert_eq!(places(Kind::Fixture, &fixture), [""; 0]);
 }
@@ -168,10 +132,7 @@ fn no_requirement_speaks_of_the_formats_of_the_suite() {
     for kind in OURS {
         let findings = validate(kind, &json!({"surprise": 1}), VERSIONS[6]);
         assert!(!findings.is_empty(), "{kind:?}");
-        assert!(
-            findings.iter().all(|it| it.requirement.is_none()),
-            "{kind:?}"
-        );
+        assert!(findings.iter().all(|it| it.requirement.is_none()), "{kind:?}");
     }
 }
 
@@ -189,9 +150,7 @@ fn closed_objects(document: &Value) -> Vec<String> {
 fn typed_values(document: &Value) -> Vec<String> {
     let mut places = Vec::new();
     walk(document, "", &mut |place, _| {
-        let free = ["/config", "_config", "/features", "/equals"]
-            .iter()
-            .any(|it| place.ends_with(it));
+        let free = ["/config", "_config", "/features", "/equals"].iter().any(|it| place.ends_with(it));
         if !free {
             places.push(place.to_owned());
         }
@@ -202,22 +161,14 @@ fn typed_values(document: &Value) -> Vec<String> {
 /// Passes over what lies below a config, a control and facts.
 fn walk(value: &Value, place: &str, look: &mut impl FnMut(&str, &Value)) {
     look(place, value);
-    if ["/config", "_config", "/control", "/facts"]
-        .iter()
-        .any(|it| place.ends_with(it))
-    {
+    if ["/config", "_config", "/control", "/facts"].iter().any(|it| place.ends_with(it)) {
         return;
     }
     let below = |name: &str| format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"));
     match value {
-        Value::Object(members) => members
-            .iter()
-            .for_each(|(name, it)| walk(it, &below(name), look)),
+        Value::Object(members) => members.iter().for_each(|(name, it)| walk(it, &below(name), look)),
         Value::Array(items) => {
-            items
-                .iter()
-                .enumerate()
-                .for_each(|(index, it)| walk(it, &below(&index.to_string()), look));
+            items.iter().enumerate().for_each(|(index, it)| walk(it, &below(&index.to_string()), look));
         }
         _ => {}
     }

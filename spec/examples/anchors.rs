@@ -48,15 +48,9 @@ fn digests(checkout: &Path) -> Result<BTreeMap<Place, String>, Box<dyn Error>> {
     let mut digests = BTreeMap::new();
     for file in files {
         let path = checkout.join(file);
-        let text = fs::read_to_string(&path)
-            .map_err(|error| format!("read {}: {error}", path.display()))?;
+        let text = fs::read_to_string(&path).map_err(|error| format!("read {}: {error}", path.display()))?;
         for found in scan(&text) {
-            let place = (
-                file.to_owned(),
-                found.anchor,
-                found.keyword.to_owned(),
-                found.ordinal,
-            );
+            let place = (file.to_owned(), found.anchor, found.keyword.to_owned(), found.ordinal);
             digests.insert(place, digest(&found.sentence));
         }
     }
@@ -64,22 +58,10 @@ fn digests(checkout: &Path) -> Result<BTreeMap<Place, String>, Box<dyn Error>> {
 }
 
 fn place(clause: &Clause) -> Place {
-    (
-        clause.file.to_owned(),
-        clause.anchor.to_owned(),
-        clause.keyword.to_owned(),
-        clause.ordinal,
-    )
+    (clause.file.to_owned(), clause.anchor.to_owned(), clause.keyword.to_owned(), clause.ordinal)
 }
 
 fn row(clause: &Clause, tag: &str, sha256: &str) -> String {
-    let Clause {
-        id,
-        file,
-        anchor,
-        keyword,
-        ordinal,
-        ..
-    } = clause;
+    let Clause { id, file, anchor, keyword, ordinal, .. } = clause;
     format!("{id}\t{file}\t{anchor}\t{keyword}\t{ordinal}\t{tag}\t{sha256}")
 }

@@ -47,11 +47,7 @@ pub fn parse_chapter(name: &str, text: &str) -> Result<Chapter, SpecError> {
     if requirements.is_empty() {
         return Err(lines.fail("a requirement is missing: `## chapter.name`"));
     }
-    Ok(Chapter {
-        name: name.to_owned(),
-        introduction,
-        requirements,
-    })
+    Ok(Chapter { name: name.to_owned(), introduction, requirements })
 }
 
 /// The labels of the optional lines that carry a text, in their order.
@@ -70,19 +66,11 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     fn new(name: &str, text: &'a str) -> Self {
-        Self {
-            file: format!("{name}.md"),
-            lines: text.lines().collect(),
-            next: 0,
-        }
+        Self { file: format!("{name}.md"), lines: text.lines().collect(), next: 0 }
     }
 
     fn error(&self, line: usize, message: impl fmt::Display) -> SpecError {
-        SpecError {
-            file: self.file.clone(),
-            line,
-            message: message.to_string(),
-        }
+        SpecError { file: self.file.clone(), line, message: message.to_string() }
     }
 
     /// An error at the line to be read next.
@@ -171,10 +159,7 @@ impl<'a> Lines<'a> {
         let mut fields = self.peek().split(", ");
         let mut field = |what: &str| {
             let missing = || self.fail(format!("the field `{what}` is missing"));
-            fields
-                .next()
-                .filter(|it| !it.is_empty())
-                .ok_or_else(missing)
+            fields.next().filter(|it| !it.is_empty()).ok_or_else(missing)
         };
         let level = self.parsed(field("level")?)?;
         let party = self.parsed(field("party")?)?;
@@ -221,38 +206,25 @@ impl<'a> Lines<'a> {
         if text == "ours" {
             return Ok(Source::Ours);
         }
-        let (file, anchor) = text.split_once('#').ok_or_else(|| {
-            self.fail(format!(
-                "the source is `file.md#anchor` or `ours`, not `{text}`"
-            ))
-        })?;
+        let (file, anchor) = text
+            .split_once('#')
+            .ok_or_else(|| self.fail(format!("the source is `file.md#anchor` or `ours`, not `{text}`")))?;
         match upstream::is_anchor(file, anchor) {
-            true => Ok(Source::Upstream {
-                file: file.to_owned(),
-                anchor: anchor.to_owned(),
-            }),
-            false => Err(self.fail(format!(
-                "upstream.tsv knows no anchor `{anchor}` in `{file}`"
-            ))),
+            true => Ok(Source::Upstream { file: file.to_owned(), anchor: anchor.to_owned() }),
+            false => Err(self.fail(format!("upstream.tsv knows no anchor `{anchor}` in `{file}`"))),
         }
     }
 
     /// The clauses and the properties that the last fields name.
     fn carried(&self, mut fields: &[&str]) -> Result<(Vec<String>, Vec<String>), SpecError> {
-        let clauses = self.names(&mut fields, "ledger ", "the ledger's", |id| {
-            upstream::clause(id).is_some()
+        let clauses = self.names(&mut fields, "ledger ", "the ledger's", |id| upstream::clause(id).is_some())?;
+        let properties = self.names(&mut fields, "property ", "a leaf property for Linux", |name| {
+            upstream::property(name).is_some_and(|it| it.is_linux_leaf())
         })?;
-        let properties = self.names(
-            &mut fields,
-            "property ",
-            "a leaf property for Linux",
-            |name| upstream::property(name).is_some_and(|it| it.is_linux_leaf()),
-        )?;
         match fields.first() {
             None => Ok((clauses, properties)),
-            Some(field) => Err(self.fail(format!(
-                "`ledger ID…`, then `property NAME…`, and nothing else may end the fields: `{field}`"
-            ))),
+            Some(field) => Err(self
+                .fail(format!("`ledger ID…`, then `property NAME…`, and nothing else may end the fields: `{field}`"))),
         }
     }
 
@@ -264,9 +236,8 @@ impl<'a> Lines<'a> {
         what: &str,
         is_known: impl Fn(&str) -> bool,
     ) -> Result<Vec<String>, SpecError> {
-        let Some((names, rest)) = fields
-            .split_first()
-            .and_then(|(first, rest)| Some((first.strip_prefix(label)?, rest)))
+        let Some((names, rest)) =
+            fields.split_first().and_then(|(first, rest)| Some((first.strip_prefix(label)?, rest)))
         else {
             return Ok(Vec::new());
         };
@@ -286,9 +257,7 @@ impl<'a> Lines<'a> {
 
     fn sentence(&mut self) -> Result<String, SpecError> {
         let sentence = self.peek();
-        let is_label = [UNTIL, NEEDS, READING, NOT_CHECKED]
-            .iter()
-            .any(|it| sentence.starts_with(it));
+        let is_label = [UNTIL, NEEDS, READING, NOT_CHECKED].iter().any(|it| sentence.starts_with(it));
         if sentence.is_empty() || sentence.starts_with('#') || is_label || sentence == DRAFT {
             return Err(self.fail("the sentence is missing"));
         }
@@ -351,21 +320,12 @@ impl<'a> Lines<'a> {
 
 /// Whether it is of the closed list of host facts.
 fn is_host_fact(text: &str) -> bool {
-    const PLAIN: [&str; 6] = [
-        "cgroup=v1",
-        "cgroup=v2",
-        "resctrl",
-        "userns",
-        "timens",
-        "cgroupns",
-    ];
+    const PLAIN: [&str; 6] = ["cgroup=v1", "cgroup=v2", "resctrl", "userns", "timens", "cgroupns"];
     if PLAIN.contains(&text) {
         return true;
     }
     if let Some(version) = text.strip_prefix("kernel>=") {
-        return version
-            .split_once('.')
-            .is_some_and(|(major, minor)| is_number(major) && is_number(minor));
+        return version.split_once('.').is_some_and(|(major, minor)| is_number(major) && is_number(minor));
     }
     text.split_once(':').is_some_and(|(kind, name)| match kind {
         "controller" | "lsm" => is_lower_word(name),

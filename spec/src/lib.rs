@@ -56,8 +56,6 @@ mod version;
 
 pub use chapters::CHAPTERS;
 pub use grammar::{SpecError, parse_chapter};
-pub use requirement::{
-    Chapter, InvalidId, Level, Party, Requirement, RequirementId, Source, UnknownWord,
-};
+pub use requirement::{Chapter, InvalidId, Level, Party, Requirement, RequirementId, Source, UnknownWord};
 pub use specification::Specification;
 pub use version::{InvalidVersion, VERSIONS, Version, VersionRange};

@@ -69,11 +69,7 @@ pub struct InvalidId(String);
 
 impl fmt::Display for InvalidId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` is no id: chapter.name, each of lower-case words joined by `-`, no word a number",
-            self.0
-        )
+        write!(f, "`{}` is no id: chapter.name, each of lower-case words joined by `-`, no word a number", self.0)
     }
 }
 
@@ -96,9 +92,7 @@ impl FromStr for RequirementId {
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         match text.split_once('.') {
-            Some((chapter, name)) if is_kebab_case(chapter) && is_kebab_case(name) => {
-                Ok(Self(text.to_owned()))
-            }
+            Some((chapter, name)) if is_kebab_case(chapter) && is_kebab_case(name) => Ok(Self(text.to_owned())),
             _ => Err(InvalidId(text.to_owned())),
         }
     }
@@ -108,9 +102,7 @@ fn is_kebab_case(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_lowercase())
         && text.split('-').all(|word| {
             word.bytes().any(|b| b.is_ascii_lowercase())
-                && word
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+                && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
         })
 }
 
@@ -192,11 +184,7 @@ pub enum Party {
 }
 
 impl Party {
-    const ALL: [(Self, &str); 3] = [
-        (Self::Runtime, "runtime"),
-        (Self::Config, "config"),
-        (Self::Caller, "caller"),
-    ];
+    const ALL: [(Self, &str); 3] = [(Self::Runtime, "runtime"), (Self::Config, "config"), (Self::Caller, "caller")];
 
     /// The word that chapter files and reports use.
     pub fn as_str(self) -> &'static str {
@@ -214,13 +202,7 @@ pub struct UnknownWord {
 
 impl fmt::Display for UnknownWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` is no {}: one of {}",
-            self.word,
-            self.what,
-            self.known.join(", ")
-        )
+        write!(f, "`{}` is no {}: one of {}", self.word, self.what, self.known.join(", "))
     }
 }
 
@@ -255,16 +237,10 @@ impl fmt::Display for Party {
 }
 
 fn word<T: Copy + PartialEq>(all: &[(T, &'static str)], value: T) -> &'static str {
-    all.iter()
-        .find(|(it, _)| *it == value)
-        .map_or("", |(_, word)| word)
+    all.iter().find(|(it, _)| *it == value).map_or("", |(_, word)| word)
 }
 
-fn value<T: Copy>(
-    what: &'static str,
-    all: &[(T, &'static str)],
-    text: &str,
-) -> Result<T, UnknownWord> {
+fn value<T: Copy>(what: &'static str, all: &[(T, &'static str)], text: &str) -> Result<T, UnknownWord> {
     let found = all.iter().find(|(_, word)| *word == text);
     found.map(|(value, _)| *value).ok_or_else(|| UnknownWord {
         what,
@@ -349,15 +325,6 @@ mod tests {
     #[test]
     fn every_level_is_of_one_strength() {
         let strengths = Level::ALL.map(|(level, _)| (level.is_must(), level.is_should()));
-        assert_eq!(
-            strengths,
-            [
-                (true, false),
-                (true, false),
-                (false, true),
-                (false, true),
-                (false, false)
-            ]
-        );
+        assert_eq!(strengths, [(true, false), (true, false), (false, true), (false, true), (false, false)]);
     }
 }

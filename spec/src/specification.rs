@@ -24,9 +24,7 @@ impl Specification {
     /// Never in a tested build: a test parses the same embedded bytes.
     pub fn embedded() -> &'static Self {
         static EMBEDDED: OnceLock<Specification> = OnceLock::new();
-        EMBEDDED.get_or_init(|| {
-            Self::parse(CHAPTERS).expect("a test proves that the embedded chapters parse")
-        })
+        EMBEDDED.get_or_init(|| Self::parse(CHAPTERS).expect("a test proves that the embedded chapters parse"))
     }
 
     /// Parses chapters given as name and text.
@@ -35,21 +33,14 @@ impl Specification {
     ///
     /// The first line that does not fit the grammar, or the second use of an id.
     pub fn parse(chapters: &[(&str, &str)]) -> Result<Self, SpecError> {
-        let chapters: Vec<Chapter> = chapters
-            .iter()
-            .map(|(name, text)| parse_chapter(name, text))
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            places: places(&chapters)?,
-            chapters,
-        })
+        let chapters: Vec<Chapter> =
+            chapters.iter().map(|(name, text)| parse_chapter(name, text)).collect::<Result<_, _>>()?;
+        Ok(Self { places: places(&chapters)?, chapters })
     }
 
     /// Every requirement, chapter by chapter.
     pub fn requirements(&self) -> impl Iterator<Item = &Requirement> {
-        self.chapters
-            .iter()
-            .flat_map(|chapter| &chapter.requirements)
+        self.chapters.iter().flat_map(|chapter| &chapter.requirements)
     }
 
     /// The requirement of this id.
@@ -109,16 +100,14 @@ fn edits(one: &str, other: &str) -> usize {
 mod tests {
     use super::*;
 
-    const ALPHA: &str = "# alpha\n\nThe first.\n\n## alpha.one-thing\nMUST, runtime, since 1.0.0, ours\nIt holds.\nUntil: 1.1.0\n";
+    const ALPHA: &str =
+        "# alpha\n\nThe first.\n\n## alpha.one-thing\nMUST, runtime, since 1.0.0, ours\nIt holds.\nUntil: 1.1.0\n";
     const BETA: &str = "# beta\n\nThe second.\n\n## beta.other-thing\nMAY, runtime, since 1.1.0, ours\nIt holds.\n";
 
     #[test]
     fn a_requirement_is_found_by_its_id() {
         let specification = Specification::parse(&[("alpha", ALPHA), ("beta", BETA)]).unwrap();
-        let ids: Vec<&str> = specification
-            .requirements()
-            .map(|it| it.id.as_str())
-            .collect();
+        let ids: Vec<&str> = specification.requirements().map(|it| it.id.as_str()).collect();
         assert_eq!(ids, ["alpha.one-thing", "beta.other-thing"]);
         assert_eq!(specification.get("beta.other-thing").unwrap().line, 5);
         assert!(specification.get("beta.one-thing").is_none());
@@ -137,10 +126,7 @@ mod tests {
     #[test]
     fn a_chapter_listed_twice_repeats_its_ids() {
         let error = Specification::parse(&[("alpha", ALPHA), ("alpha", ALPHA)]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "alpha.md:5: `alpha.one-thing` stands already in alpha.md, line 5"
-        );
+        assert_eq!(error.to_string(), "alpha.md:5: `alpha.one-thing` stands already in alpha.md, line 5");
     }
 
     #[test]

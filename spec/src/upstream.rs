@@ -90,8 +90,7 @@ fn rows<T>(table: &'static str, row: fn(&[&'static str]) -> Option<T>) -> Vec<T>
         .skip(1)
         .map(|line| {
             let columns: Vec<&'static str> = line.split('\t').collect();
-            row(&columns)
-                .unwrap_or_else(|| panic!("a test reads every row, yet this one is no row: {line}"))
+            row(&columns).unwrap_or_else(|| panic!("a test reads every row, yet this one is no row: {line}"))
         })
         .collect()
 }
@@ -101,15 +100,7 @@ fn clause_row(columns: &[&'static str]) -> Option<Clause> {
         return None;
     };
     let ordinal = ordinal.parse().ok()?;
-    Some(Clause {
-        id,
-        file,
-        anchor,
-        keyword,
-        ordinal,
-        tag,
-        sha256,
-    })
+    Some(Clause { id, file, anchor, keyword, ordinal, tag, sha256 })
 }
 
 fn property_row(columns: &[&'static str]) -> Option<Property> {
@@ -122,12 +113,7 @@ fn property_row(columns: &[&'static str]) -> Option<Property> {
         "no" => false,
         _ => return None,
     };
-    Some(Property {
-        name,
-        since,
-        platform,
-        leaf,
-    })
+    Some(Property { name, since, platform, leaf })
 }
 
 /// A normative keyword as [`scan`] finds it.
@@ -274,9 +260,7 @@ fn keywords(sentence: &str) -> Vec<&'static str> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < sentence.len() {
-        let keyword = KEYWORDS
-            .iter()
-            .find(|keyword| stands_at(sentence, at, keyword));
+        let keyword = KEYWORDS.iter().find(|keyword| stands_at(sentence, at, keyword));
         let is_quoted = sentence[..at].ends_with('"');
         found.extend(keyword.filter(|_| !is_quoted));
         let step = sentence[at..].chars().next().map_or(1, char::len_utf8);
@@ -296,9 +280,7 @@ fn stands_at(sentence: &str, at: usize, keyword: &str) -> bool {
 }
 
 fn heading_anchor(heading: &str) -> String {
-    let named = heading
-        .split_once("<a name=\"")
-        .and_then(|(_, rest)| rest.split_once('"'));
+    let named = heading.split_once("<a name=\"").and_then(|(_, rest)| rest.split_once('"'));
     match named {
         Some((name, _)) => name.to_owned(),
         None => slug(heading.trim_start_matches('#').trim()),
@@ -321,19 +303,14 @@ mod tests {
 
     fn found(markdown: &str) -> Vec<(String, &'static str, usize)> {
         let found = scan(markdown).into_iter();
-        found
-            .map(|it| (it.anchor, it.keyword, it.ordinal))
-            .collect()
+        found.map(|it| (it.anchor, it.keyword, it.ordinal)).collect()
     }
 
     #[test]
     fn every_row_is_read() {
         assert_eq!(clauses().len(), 646);
         assert_eq!(properties().len(), 323);
-        assert_eq!(
-            properties().iter().filter(|it| it.is_linux_leaf()).count(),
-            172
-        );
+        assert_eq!(properties().iter().filter(|it| it.is_linux_leaf()).count(), 172);
         assert!(properties().iter().all(|it| it.since.is_released()));
     }
 
@@ -348,8 +325,7 @@ mod tests {
 
     #[test]
     fn every_digest_is_one() {
-        let is_digest =
-            |it: &str| it.len() == 64 && it.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let is_digest = |it: &str| it.len() == 64 && it.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let strays: Vec<&str> = clauses()
             .iter()
             .filter(|it| !is_digest(it.sha256) || it.sha256.starts_with("00000000"))
@@ -360,17 +336,15 @@ mod tests {
 
     #[test]
     fn a_keyword_is_counted_below_its_anchor() {
-        let text = "# <a name=\"top\" />Top\nIt MUST. It MUST NOT.\n## Valid values, here\nA (string, REQUIRED) MUST be.\n";
+        let text =
+            "# <a name=\"top\" />Top\nIt MUST. It MUST NOT.\n## Valid values, here\nA (string, REQUIRED) MUST be.\n";
         let expected = [
             ("top", "MUST", 1),
             ("top", "MUST NOT", 1),
             ("valid-values-here", "REQUIRED", 1),
             ("valid-values-here", "MUST", 1),
         ];
-        assert_eq!(
-            found(text),
-            expected.map(|(anchor, keyword, ordinal)| (anchor.to_owned(), keyword, ordinal))
-        );
+        assert_eq!(found(text), expected.map(|(anchor, keyword, ordinal)| (anchor.to_owned(), keyword, ordinal)));
     }
 
     #[test]
@@ -381,17 +355,13 @@ mod tests {
 
     #[test]
     fn a_sentence_ends_where_the_next_begins() {
-        assert_eq!(
-            sentences("One, e.g. this. Two. three? [Four"),
-            ["One, e.g. this.", "Two. three?", "[Four"]
-        );
+        assert_eq!(sentences("One, e.g. this. Two. three? [Four"), ["One, e.g. this.", "Two. three?", "[Four"]);
     }
 
     #[test]
     fn markup_does_not_change_a_sentence() {
         let plain = "path (string, REQUIRED) is the list of names for it.";
-        let marked =
-            "  * **`path`** (string,  REQUIRED) is [the list][ref] of [names](to.md#x) for it.";
+        let marked = "  * **`path`** (string,  REQUIRED) is [the list][ref] of [names](to.md#x) for it.";
         assert_eq!(normalise(marked), plain);
         assert_eq!(normalise("1. <a name=\"x\" />It MUST."), "It MUST.");
         assert_eq!(normalise("| `a` | MUST | (b) |"), "a MUST (b)");

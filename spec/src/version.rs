@@ -46,11 +46,7 @@ impl std::error::Error for InvalidVersion {}
 impl Version {
     /// The version `major.minor.patch`.
     pub const fn new(major: u32, minor: u32, patch: u32) -> Self {
-        Self {
-            major,
-            minor,
-            patch,
-        }
+        Self { major, minor, patch }
     }
 
     /// Whether it is one of [`VERSIONS`].
@@ -71,11 +67,7 @@ impl FromStr for Version {
     fn from_str(text: &str) -> Result<Self, InvalidVersion> {
         let invalid = || InvalidVersion(format!("`{text}` is no version such as 1.2.1"));
         let (core, _suffix) = split_suffix(text).ok_or_else(invalid)?;
-        let numbers: Vec<u32> = core
-            .split('.')
-            .map(number)
-            .collect::<Option<_>>()
-            .ok_or_else(invalid)?;
+        let numbers: Vec<u32> = core.split('.').map(number).collect::<Option<_>>().ok_or_else(invalid)?;
         match numbers[..] {
             [major, minor, patch] => Ok(Self::new(major, minor, patch)),
             _ => Err(invalid()),
@@ -112,9 +104,7 @@ fn is_pre_release_identifier(text: &str) -> bool {
 
 /// A number without sign or leading zero, as Semantic Versioning writes it.
 fn number(text: &str) -> Option<u32> {
-    let plain = !text.is_empty()
-        && text.bytes().all(|b| b.is_ascii_digit())
-        && (text == "0" || !text.starts_with('0'));
+    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     plain.then(|| text.parse().ok())?
 }
 
@@ -162,15 +152,13 @@ const COMPARISONS: [(&str, Comparison); 5] = [
 impl VersionRange {
     /// Whether `version` satisfies every comparison.
     pub fn contains(&self, version: Version) -> bool {
-        self.comparisons
-            .iter()
-            .all(|&(comparison, bound)| match comparison {
-                Comparison::AtLeast => version >= bound,
-                Comparison::Above => version > bound,
-                Comparison::AtMost => version <= bound,
-                Comparison::Below => version < bound,
-                Comparison::Exactly => version == bound,
-            })
+        self.comparisons.iter().all(|&(comparison, bound)| match comparison {
+            Comparison::AtLeast => version >= bound,
+            Comparison::Above => version > bound,
+            Comparison::AtMost => version <= bound,
+            Comparison::Below => version < bound,
+            Comparison::Exactly => version == bound,
+        })
     }
 }
 
@@ -178,10 +166,7 @@ impl FromStr for VersionRange {
     type Err = InvalidVersion;
 
     fn from_str(text: &str) -> Result<Self, InvalidVersion> {
-        let comparisons = text
-            .split(',')
-            .map(|part| comparison(part.trim()))
-            .collect::<Result<_, _>>()?;
+        let comparisons = text.split(',').map(|part| comparison(part.trim())).collect::<Result<_, _>>()?;
         Ok(Self { comparisons })
     }
 }
@@ -225,13 +210,7 @@ mod tests {
 
     #[test]
     fn a_pre_release_counts_as_its_version() {
-        for text in [
-            "1.0.2",
-            "1.0.2-dev",
-            "1.0.2-rc.1",
-            "1.0.2+dev",
-            "1.0.2-rc1+git.7",
-        ] {
+        for text in ["1.0.2", "1.0.2-dev", "1.0.2-rc.1", "1.0.2+dev", "1.0.2-rc1+git.7"] {
             assert_eq!(text.parse(), Ok(Version::new(1, 0, 2)), "{text}");
         }
     }
@@ -284,16 +263,7 @@ mod tests {
 
     #[test]
     fn an_ill_formed_range_is_refused() {
-        for text in [
-            "",
-            ",",
-            ">=",
-            ">=1.1",
-            "~1.1.0",
-            ">=1.1.0,",
-            "1.0.0..1.2.1",
-            "=>1.0.0",
-        ] {
+        for text in ["", ",", ">=", ">=1.1", "~1.1.0", ">=1.1.0,", "1.0.0..1.2.1", "=>1.0.0"] {
             assert!(text.parse::<VersionRange>().is_err(), "{text}");
         }
     }

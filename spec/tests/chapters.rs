@@ -1,9 +1,6 @@
 //! The chapter files as they lie in `chapters/`, also one that nobody has listed yet.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a chapter that can't be read fails the test"
-)]
+#![expect(clippy::unwrap_used, reason = "a chapter that can't be read fails the test")]
 
 use std::fs;
 use std::path::Path;

@@ -71,10 +71,7 @@ fn undecided_properties_are_as_many_as_stated() {
         .map(String::as_str)
         .collect();
     let mut undecided: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for property in properties()
-        .iter()
-        .filter(|property| property.is_linux_leaf())
-    {
+    for property in properties().iter().filter(|property| property.is_linux_leaf()) {
         let names = undecided.entry(part(property.name)).or_default();
         names.extend((!decided.contains(property.name)).then_some(property.name));
     }
@@ -96,22 +93,8 @@ fn assert_figures(name: &str, found: &BTreeMap<&str, Vec<&str>>, stated: &[(&str
     let differing: Vec<String> = found
         .iter()
         .filter(|(area, unmapped)| stated.get(*area) != Some(&unmapped.len()))
-        .map(|(area, unmapped)| {
-            format!(
-                "(\"{area}\", {}), // {}",
-                unmapped.len(),
-                unmapped.join(" ")
-            )
-        })
+        .map(|(area, unmapped)| format!("(\"{area}\", {}), // {}", unmapped.len(), unmapped.join(" ")))
         .collect();
-    assert!(
-        differing.is_empty(),
-        "{name} is to have\n{}",
-        differing.join("\n")
-    );
-    assert_eq!(
-        stated.len(),
-        found.len(),
-        "{name} names an area that is none"
-    );
+    assert!(differing.is_empty(), "{name} is to have\n{}", differing.join("\n"));
+    assert_eq!(stated.len(), found.len(), "{name} names an area that is none");
 }

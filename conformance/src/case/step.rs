@@ -206,7 +206,12 @@ pub struct While {
 impl Step {
     /// `create start exit delete`.
     pub fn plain_life() -> Vec<Self> {
-        vec![Self::plain(Verb::Create), Self::plain(Verb::Start), Self::Exit(Exit::default()), Self::plain(Verb::Delete)]
+        vec![
+            Self::plain(Verb::Create),
+            Self::plain(Verb::Start),
+            Self::Exit(Exit::default()),
+            Self::plain(Verb::Delete),
+        ]
     }
 
     /// A call of `verb` on the main container, nothing special about it.

@@ -34,7 +34,10 @@ fn facts(host: &HostFacts) {
     println!("  processors     {}", host.processors);
     println!("  root           {}", if nix::unistd::geteuid().is_root() { "yes" } else { "no: `ocf test` takes root" });
     println!("  cgroup v1      {}", list(&host.cgroups.v1));
-    println!("  cgroup v2      {}", if host.cgroups.unified { list(&host.cgroups.v2) } else { "not mounted".to_owned() });
+    println!(
+        "  cgroup v2      {}",
+        if host.cgroups.unified { list(&host.cgroups.v2) } else { "not mounted".to_owned() }
+    );
     println!("  lsm            {}", list(&host.lsms));
     println!("  namespaces     {}", list(&host.namespaces));
     println!("  resctrl        {}", if host.resctrl { "yes" } else { "no" });
@@ -50,7 +53,8 @@ fn profiles(host: &HostFacts) -> Result<(), String> {
     for (name, _) in profile::EMBEDDED {
         let profile = Profile::named(name)?;
         let missing: Vec<_> = profile.needs.iter().filter(|need| !need.met(host)).map(ToString::to_string).collect();
-        let fit = if missing.is_empty() { "can be decided".to_owned() } else { format!("lacks {}", missing.join(", ")) };
+        let fit =
+            if missing.is_empty() { "can be decided".to_owned() } else { format!("lacks {}", missing.join(", ")) };
         println!("  {name:<14} {}: {fit}", profile.about);
     }
     Ok(())
@@ -59,7 +63,9 @@ fn profiles(host: &HostFacts) -> Result<(), String> {
 fn missing(host: &HostFacts) {
     let newest = VERSIONS[VERSIONS.len() - 1];
     let mut by_need: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for requirement in Specification::embedded().requirements().filter(|r| r.party == Party::Runtime && r.applies(newest)) {
+    for requirement in
+        Specification::embedded().requirements().filter(|r| r.party == Party::Runtime && r.applies(newest))
+    {
         for need in &requirement.needs {
             if need.parse::<Need>().is_ok_and(|need| !need.met(host)) {
                 by_need.entry(need.clone()).or_default().push(requirement.id.as_str());

@@ -43,7 +43,15 @@ pub fn run(arguments: &Arguments) -> Result<u8, String> {
         _ => None,
     };
     let command = format!("ocf test --runtime {}", header.runtime.path);
-    let gathered = Gathered { header, profile: profile.clone(), evidence: cases, unusable, stopped: None, left_out: Vec::new(), seconds };
+    let gathered = Gathered {
+        header,
+        profile: profile.clone(),
+        evidence: cases,
+        unusable,
+        stopped: None,
+        left_out: Vec::new(),
+        seconds,
+    };
     let report = test::make(&gathered, &profile, &Waivers::new(), &[], &command);
     if let Some(out) = &arguments.out {
         writable(out)?;

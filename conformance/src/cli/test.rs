@@ -204,10 +204,19 @@ fn write(
 }
 
 /// Makes the report of what was gathered.
-pub(super) fn make(gathered: &Gathered, profile: &Profile, waivers: &Waivers, selection: &[String], command: &str) -> Report {
+pub(super) fn make(
+    gathered: &Gathered,
+    profile: &Profile,
+    waivers: &Waivers,
+    selection: &[String],
+    command: &str,
+) -> Report {
     let specification = Specification::embedded();
-    let expected: Vec<_> =
-        gathered.evidence.iter().map(|evidence| (evidence.clone(), expect::expectations(&gathered.header, evidence))).collect();
+    let expected: Vec<_> = gathered
+        .evidence
+        .iter()
+        .map(|evidence| (evidence.clone(), expect::expectations(&gathered.header, evidence)))
+        .collect();
     let decided = judge::judge(&gathered.header, &expected, specification, profile);
     Report::new(&report::Run {
         header: &gathered.header,
@@ -273,7 +282,11 @@ fn command(arguments: &Arguments, runtime: &Path) -> String {
 
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=,@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// A signal that ends the run ends it in order: the cases under way are killed and swept.

@@ -17,7 +17,6 @@ pub fn expect(subject: &Subject<'_>) -> Vec<Expectation> {
     let mut laws = Vec::new();
     for limit in limits {
         let fact = inside(&start, &format!("limits/{}", limit.name));
-        laws.push(super::expect("rlimits.type-readable", &start, fact.clone(), Matcher::PRESENT));
         let soft = Matcher::Equals(json!(limit.soft));
         laws.push(super::expect("rlimits.soft-applied", &start, format!("{fact}/soft"), soft));
         let hard = Matcher::Equals(json!(limit.hard));

@@ -16,7 +16,14 @@ const DIRECTORIES: [&str; 3] = ["/", "/tmp", "/etc"];
 
 /// Capabilities that any root has.
 const CAPABILITIES: [&str; 8] = [
-    "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_KILL", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETUID", "CAP_SYS_CHROOT",
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FOWNER",
+    "CAP_KILL",
+    "CAP_MKNOD",
+    "CAP_NET_RAW",
+    "CAP_SETUID",
+    "CAP_SYS_CHROOT",
 ];
 
 /// Resources, each with a hard limit that lies below what a caller usually has, and a soft limit that a
@@ -28,20 +35,30 @@ const LIMITS: [(&str, u64, u64); 4] =
 pub fn cases() -> BoxedStrategy<Case> {
     let arguments = vec(word(), 0..4);
     let environment = btree_map("[A-Z][A-Z_]{0,7}", word(), 0..4);
-    let parts = (arguments, environment, select(&DIRECTORIES[..]), user(), capabilities(), limits(), any::<bool>(), 0..1000_i32);
-    parts.prop_map(|(arguments, environment, cwd, user, capabilities, limits, nnp, badness)| {
-        case(&json!({
-            "args": std::iter::once("/witness".to_owned()).chain(arguments).collect::<Vec<_>>(),
-            "env": environment.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>(),
-            "cwd": cwd,
-            "user": user,
-            "capabilities": capabilities,
-            "rlimits": limits,
-            "noNewPrivileges": nnp,
-            "oomScoreAdj": badness,
-        }))
-    })
-    .boxed()
+    let parts = (
+        arguments,
+        environment,
+        select(&DIRECTORIES[..]),
+        user(),
+        capabilities(),
+        limits(),
+        any::<bool>(),
+        0..1000_i32,
+    );
+    parts
+        .prop_map(|(arguments, environment, cwd, user, capabilities, limits, nnp, badness)| {
+            case(&json!({
+                "args": std::iter::once("/witness".to_owned()).chain(arguments).collect::<Vec<_>>(),
+                "env": environment.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>(),
+                "cwd": cwd,
+                "user": user,
+                "capabilities": capabilities,
+                "rlimits": limits,
+                "noNewPrivileges": nnp,
+                "oomScoreAdj": badness,
+            }))
+        })
+        .boxed()
 }
 
 fn case(process: &Value) -> Case {
@@ -87,11 +104,19 @@ fn capabilities() -> impl Strategy<Value = Value> {
 
 fn limits() -> impl Strategy<Value = Value> {
     let one = |(name, least, most): (&'static str, u64, u64)| {
-        (least..=most).prop_flat_map(move |hard| (least..=hard, Just(hard))).prop_map(move |(soft, hard)| (name, soft, hard))
+        (least..=most)
+            .prop_flat_map(move |hard| (least..=hard, Just(hard)))
+            .prop_map(move |(soft, hard)| (name, soft, hard))
     };
     let all: Vec<_> = LIMITS.into_iter().map(|limit| proptest::option::of(one(limit))).collect();
     all.prop_map(|chosen| {
-        let limits: BTreeMap<_, _> = chosen.into_iter().flatten().map(|(name, soft, hard)| (name, (soft, hard))).collect();
-        json!(limits.into_iter().map(|(name, (soft, hard))| json!({ "type": name, "soft": soft, "hard": hard })).collect::<Vec<_>>())
+        let limits: BTreeMap<_, _> =
+            chosen.into_iter().flatten().map(|(name, soft, hard)| (name, (soft, hard))).collect();
+        json!(
+            limits
+                .into_iter()
+                .map(|(name, (soft, hard))| json!({ "type": name, "soft": soft, "hard": hard }))
+                .collect::<Vec<_>>()
+        )
     })
 }

@@ -32,7 +32,12 @@ fn picture(out: &mut String, report: &Report) -> fmt::Result {
     )?;
     writeln!(out, "<title>{name} {version}: {}</title>", report.verdict.word())?;
     writeln!(out, "<rect width=\"{WIDTH}\" height=\"{height}\" rx=\"10\" fill=\"#f6f7f9\"/>")?;
-    writeln!(out, "<path d=\"M0 146V10a10 10 0 0 1 10-10H{}a10 10 0 0 1 10 10v136z\" fill=\"{}\"/>", WIDTH - 10, tone(report.verdict))?;
+    writeln!(
+        out,
+        "<path d=\"M0 146V10a10 10 0 0 1 10-10H{}a10 10 0 0 1 10 10v136z\" fill=\"{}\"/>",
+        WIDTH - 10,
+        tone(report.verdict)
+    )?;
     let (spec, profile) = (report.suite.spec, Text(&report.profile));
     line(out, 34, 14, &format!("OCI Runtime Specification {spec} · profile {profile}"))?;
     line(out, 68, 28, &format!("<tspan font-weight=\"700\">{name}</tspan> {version}"))?;
@@ -64,7 +69,11 @@ fn bar(out: &mut String, y: usize, level: Level, tally: &Tally) -> fmt::Result {
         let at = |count: usize| start + width * count / tally.total.max(1);
         let (from, to) = (at(before), at(before + tally.of(verdict)));
         let color = color(verdict);
-        writeln!(out, "<rect x=\"{from}\" y=\"{y}\" width=\"{}\" height=\"16\" fill=\"{color}\"/>", to.saturating_sub(from + 2).max(2))?;
+        writeln!(
+            out,
+            "<rect x=\"{from}\" y=\"{y}\" width=\"{}\" height=\"16\" fill=\"{color}\"/>",
+            to.saturating_sub(from + 2).max(2)
+        )?;
         before += tally.of(verdict);
     }
     let (x, y, of) = (WIDTH - 24, y + 13, tally.total);
@@ -74,7 +83,12 @@ fn bar(out: &mut String, y: usize, level: Level, tally: &Tally) -> fmt::Result {
 fn legend(out: &mut String, y: usize, total: &Tally) -> fmt::Result {
     let mut x = 24;
     for verdict in SHOWN.into_iter().filter(|it| total.of(*it) > 0) {
-        writeln!(out, "<rect x=\"{x}\" y=\"{}\" width=\"11\" height=\"11\" rx=\"3\" fill=\"{}\"/>", y - 10, color(verdict))?;
+        writeln!(
+            out,
+            "<rect x=\"{x}\" y=\"{}\" width=\"11\" height=\"11\" rx=\"3\" fill=\"{}\"/>",
+            y - 10,
+            color(verdict)
+        )?;
         writeln!(out, "<text x=\"{}\" y=\"{y}\" fill=\"#5d6875\" font-size=\"13\">{}</text>", x + 17, verdict.word())?;
         x += 38 + 8 * verdict.word().len();
     }

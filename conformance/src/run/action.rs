@@ -130,13 +130,15 @@ fn mount_as_told(kind: &str, source: &str, target: &Path, options: &[String]) ->
         }
     }
     let failed = |e: nix::Error| format!("mount {kind} {source} on {}: {e}", target.display());
-    fs::create_dir_all(target).or_else(|e| if target.exists() { Ok(()) } else { Err(e) })
+    fs::create_dir_all(target)
+        .or_else(|e| if target.exists() { Ok(()) } else { Err(e) })
         .map_err(|e| format!("make {}: {e}", target.display()))?;
     mount(Some(source), target, Some(kind), flags, Some(data.join(",").as_str())).map_err(failed)?;
     let kept = flags & (MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC);
     if flags.contains(MsFlags::MS_BIND) && !kept.is_empty() {
         // A bind mount takes its flags only when it is mounted again.
-        mount(None::<&str>, target, None::<&str>, kept | MsFlags::MS_BIND | MsFlags::MS_REMOUNT, None::<&str>).map_err(failed)?;
+        mount(None::<&str>, target, None::<&str>, kept | MsFlags::MS_BIND | MsFlags::MS_REMOUNT, None::<&str>)
+            .map_err(failed)?;
     }
     if !propagation.is_empty() {
         mount(None::<&str>, target, None::<&str>, propagation, None::<&str>).map_err(failed)?;
@@ -144,7 +146,13 @@ fn mount_as_told(kind: &str, source: &str, target: &Path, options: &[String]) ->
     Ok(())
 }
 
-fn cgroup(roots: &[(String, PathBuf)], place: &str, controller: Option<&str>, occupied: bool, held: &mut Held) -> Result<(), String> {
+fn cgroup(
+    roots: &[(String, PathBuf)],
+    place: &str,
+    controller: Option<&str>,
+    occupied: bool,
+    held: &mut Held,
+) -> Result<(), String> {
     let wanted = |name: &str| controller.is_none_or(|c| name.split(',').any(|n| n == c));
     let chosen: Vec<_> = roots.iter().filter(|(name, _)| wanted(name)).collect();
     if chosen.is_empty() {
@@ -207,7 +215,9 @@ fn holder(flag: CloneFlags, processor: Option<usize>, hostname: Option<&str>, he
         move || {
             if let Some(number) = processor {
                 let mut set = CpuSet::new();
-                set.set(number).and_then(|()| sched_setaffinity(Pid::from_raw(0), &set)).map_err(|e| format!("affinity: {e}"))?;
+                set.set(number)
+                    .and_then(|()| sched_setaffinity(Pid::from_raw(0), &set))
+                    .map_err(|e| format!("affinity: {e}"))?;
             }
             unshare(flag).map_err(|e| format!("unshare {flag:?}: {e}"))?;
             if let Some(name) = hostname {

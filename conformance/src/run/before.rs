@@ -14,14 +14,29 @@ use crate::mountinfo;
 
 /// The resources of setrlimit(2), by name.
 const RESOURCES: [&str; 16] = [
-    "RLIMIT_AS", "RLIMIT_CORE", "RLIMIT_CPU", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_LOCKS", "RLIMIT_MEMLOCK",
-    "RLIMIT_MSGQUEUE", "RLIMIT_NICE", "RLIMIT_NOFILE", "RLIMIT_NPROC", "RLIMIT_RSS", "RLIMIT_RTPRIO", "RLIMIT_RTTIME",
-    "RLIMIT_SIGPENDING", "RLIMIT_STACK",
+    "RLIMIT_AS",
+    "RLIMIT_CORE",
+    "RLIMIT_CPU",
+    "RLIMIT_DATA",
+    "RLIMIT_FSIZE",
+    "RLIMIT_LOCKS",
+    "RLIMIT_MEMLOCK",
+    "RLIMIT_MSGQUEUE",
+    "RLIMIT_NICE",
+    "RLIMIT_NOFILE",
+    "RLIMIT_NPROC",
+    "RLIMIT_RSS",
+    "RLIMIT_RTPRIO",
+    "RLIMIT_RTTIME",
+    "RLIMIT_SIGPENDING",
+    "RLIMIT_STACK",
 ];
 
 /// The environment of every call: `PATH`, unless the case gives one of its own, and the adapter's.
 pub fn environment(job: &Job) -> BTreeMap<String, String> {
-    let fixed = || BTreeMap::from([("PATH".to_owned(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned())]);
+    let fixed = || {
+        BTreeMap::from([("PATH".to_owned(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned())])
+    };
     let mut environment = job.case.caller.environment.clone().unwrap_or_else(fixed);
     environment.extend(job.adapter.environment.clone());
     environment
@@ -54,7 +69,7 @@ pub fn facts(job: &Job, roots: &[(String, PathBuf)]) -> Value {
 }
 
 fn mounts() -> Value {
-    std::fs::read_to_string("/proc/self/mountinfo").map_or_else(|e| unreadable(e), |text| mountinfo::facts(&text))
+    std::fs::read_to_string("/proc/self/mountinfo").map_or_else(unreadable, |text| mountinfo::facts(&text))
 }
 
 fn limits(job: &Job) -> Value {
@@ -71,7 +86,8 @@ fn limits(job: &Job) -> Value {
 
 fn affinity(job: &Job) -> Value {
     let set = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0));
-    let own = set.map(|set| (0..nix::sched::CpuSet::count()).filter(|n| set.is_set(*n).unwrap_or(false)).collect::<Vec<_>>());
+    let own =
+        set.map(|set| (0..nix::sched::CpuSet::count()).filter(|n| set.is_set(*n).unwrap_or(false)).collect::<Vec<_>>());
     json!(job.case.caller.affinity.clone().or(own.ok()))
 }
 
@@ -84,11 +100,18 @@ fn oom_score_adj(job: &Job) -> Value {
 fn capabilities() -> Value {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mut found = listing();
-    let sets = [("CapInh", "inheritable"), ("CapPrm", "permitted"), ("CapEff", "effective"), ("CapBnd", "bounding"), ("CapAmb", "ambient")];
+    let sets = [
+        ("CapInh", "inheritable"),
+        ("CapPrm", "permitted"),
+        ("CapEff", "effective"),
+        ("CapBnd", "bounding"),
+        ("CapAmb", "ambient"),
+    ];
     for (field, name) in sets {
         let mask = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
         let Some(mask) = mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()) else { continue };
-        let mut names: Vec<_> = CAPABILITIES.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1).map(|(_, n)| *n).collect();
+        let mut names: Vec<_> =
+            CAPABILITIES.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1).map(|(_, n)| *n).collect();
         names.sort_unstable();
         found.insert(name.to_owned(), json!(names));
     }

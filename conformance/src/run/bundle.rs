@@ -57,7 +57,8 @@ pub fn write(job: &Job, places: &Places, container: &str, known: &Placeholders) 
 
 /// What the process does: it reports, answers what is asked at the start, and serves until it is told to exit.
 fn copy_of_process(job: &Job, container: &str, nonce: &Nonce) -> Result<Vec<u8>, String> {
-    let runs = job.case.steps().iter().any(|step| step.calls().any(|c| c.verb == Verb::Run && c.container == container));
+    let runs =
+        job.case.steps().iter().any(|step| step.calls().any(|c| c.verb == Verb::Run && c.container == container));
     let moment = job.started(container);
     let mut instructions = vec![Instruction::report(&moment)];
     instructions.extend(job.questions.iter().filter(|q| q.moment() == moment).map(Instruction::from));
@@ -243,4 +244,3 @@ pub fn placeholders(places: &Places, containers: &[String]) -> Placeholders {
 pub fn id(container: &str) -> String {
     format!("ocf-{container}")
 }
-

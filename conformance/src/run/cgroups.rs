@@ -49,7 +49,9 @@ impl Hierarchy {
     fn of(mount: &Mount, ours: &BTreeMap<BTreeSet<String>, String>) -> Option<Self> {
         let controllers: BTreeSet<String> = match mount.kind.as_str() {
             "cgroup2" => BTreeSet::new(),
-            "cgroup" => ours.keys().find(|set| !set.is_empty() && set.iter().all(|c| mount.super_options.contains(c)))?.clone(),
+            "cgroup" => {
+                ours.keys().find(|set| !set.is_empty() && set.iter().all(|c| mount.super_options.contains(c)))?.clone()
+            }
             _ => return None,
         };
         let path = ours.get(&controllers)?;
@@ -108,10 +110,12 @@ fn delegating(own: &Path, mount_point: &Path) -> PathBuf {
 
 fn own_paths(text: &str) -> BTreeMap<BTreeSet<String>, String> {
     let lines = text.lines().filter_map(|line| line.splitn(3, ':').skip(1).collect::<Vec<_>>().try_into().ok());
-    lines.map(|[controllers, path]: [&str; 2]| {
-        let set = controllers.split(',').filter(|c| !c.is_empty()).map(str::to_owned).collect();
-        (set, path.to_owned())
-    }).collect()
+    lines
+        .map(|[controllers, path]: [&str; 2]| {
+            let set = controllers.split(',').filter(|c| !c.is_empty()).map(str::to_owned).collect();
+            (set, path.to_owned())
+        })
+        .collect()
 }
 
 fn words(text: &str) -> BTreeSet<String> {
@@ -184,11 +188,14 @@ fn inherit_cpuset(directory: &Path) -> io::Result<()> {
 pub fn mount_view(hierarchies: &[Hierarchy], view: View) -> io::Result<Vec<(String, PathBuf)>> {
     let root = Path::new("/sys/fs/cgroup");
     let links = links(root);
-    let seen: Vec<_> = hierarchies.iter().filter(|h| match view {
-        View::Host => true,
-        View::V1 => !h.is_unified(),
-        View::V2 => h.is_unified(),
-    }).collect();
+    let seen: Vec<_> = hierarchies
+        .iter()
+        .filter(|h| match view {
+            View::Host => true,
+            View::V1 => !h.is_unified(),
+            View::V2 => h.is_unified(),
+        })
+        .collect();
     // What the host has there gives way first: the kernel mounts no hierarchy on itself.
     let _ = umount2(root, MntFlags::MNT_DETACH);
     let pure = seen.len() == 1 && seen[0].is_unified();

@@ -14,10 +14,31 @@ use crate::mountinfo;
 
 /// The files of a cgroup that are facts.
 const CGROUP_FILES: [&str; 26] = [
-    "memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.soft_limit_in_bytes", "memory.swappiness",
-    "memory.oom_control", "memory.max", "memory.high", "memory.low", "memory.swap.max", "pids.max", "cpu.shares",
-    "cpu.cfs_quota_us", "cpu.cfs_period_us", "cpu.cfs_burst_us", "cpu.idle", "cpu.weight", "cpu.max", "cpuset.cpus",
-    "cpuset.mems", "devices.list", "blkio.weight", "blkio.bfq.weight", "io.weight", "io.bfq.weight", "hugetlb.2MB.limit_in_bytes",
+    "memory.limit_in_bytes",
+    "memory.memsw.limit_in_bytes",
+    "memory.soft_limit_in_bytes",
+    "memory.swappiness",
+    "memory.oom_control",
+    "memory.max",
+    "memory.high",
+    "memory.low",
+    "memory.swap.max",
+    "pids.max",
+    "cpu.shares",
+    "cpu.cfs_quota_us",
+    "cpu.cfs_period_us",
+    "cpu.cfs_burst_us",
+    "cpu.idle",
+    "cpu.weight",
+    "cpu.max",
+    "cpuset.cpus",
+    "cpuset.mems",
+    "devices.list",
+    "blkio.weight",
+    "blkio.bfq.weight",
+    "io.weight",
+    "io.bfq.weight",
+    "hugetlb.2MB.limit_in_bytes",
     "hugetlb.2MB.max",
 ];
 
@@ -87,7 +108,7 @@ pub fn process(pid: Option<i32>) -> Value {
     }
     let read = |file: &str| {
         let text = fs::read_to_string(format!("/proc/{pid}/{file}"));
-        text.map_or_else(|e| unreadable(e), |text| Value::String(text.trim().to_owned()))
+        text.map_or_else(unreadable, |text| Value::String(text.trim().to_owned()))
     };
     json!({
         "pid": pid,
@@ -175,7 +196,9 @@ pub fn mounts(before: &Value) -> Value {
         Ok(text) => {
             let mut all = mountinfo::facts(&text);
             if let (Some(all), Some(before)) = (all.as_object_mut(), before.as_object()) {
-                all.retain(|point, mount| point == COMPLETE || before.get(point).map(identity) != Some(identity(mount)));
+                all.retain(|point, mount| {
+                    point == COMPLETE || before.get(point).map(identity) != Some(identity(mount))
+                });
             }
             all
         }
@@ -227,11 +250,11 @@ fn path_facts(path: &Path, file: &fs::Metadata) -> Value {
         "ino": file.ino(),
     });
     if kind.is_file() && file.len() <= 65_536 {
-        facts["text"] = fs::read_to_string(path).map_or_else(|e| unreadable(e), Value::String);
+        facts["text"] = fs::read_to_string(path).map_or_else(unreadable, Value::String);
     } else if kind.is_dir() {
         facts["entries"] = names(path);
     } else if kind.is_symlink() {
-        facts["target"] = fs::read_link(path).map_or_else(|e| unreadable(e), |t| json!(t));
+        facts["target"] = fs::read_link(path).map_or_else(unreadable, |t| json!(t));
     }
     facts
 }

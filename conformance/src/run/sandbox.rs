@@ -97,7 +97,12 @@ pub fn enter(hierarchies: &[Hierarchy], cgroup: &str, inside: impl FnOnce() -> u
 
 /// Lays the case's file systems over the host's, in the new mount namespace: /proc, the cgroups, and the
 /// directory of the case with the runtime's copy. Gives the cgroup mount points with their names, too.
-pub fn furnish(hierarchies: &[Hierarchy], view: View, runtime: &Path, name: &str) -> io::Result<(Places, Vec<(String, PathBuf)>)> {
+pub fn furnish(
+    hierarchies: &[Hierarchy],
+    view: View,
+    runtime: &Path,
+    name: &str,
+) -> io::Result<(Places, Vec<(String, PathBuf)>)> {
     // Nothing that is mounted from here on may reach the host, and nothing of the host's may come in.
     mount_on("/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None)?;
     // A new pid namespace shows itself only in a new proc.

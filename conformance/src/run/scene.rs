@@ -100,7 +100,8 @@ impl<'a> Scene<'a> {
             let bundle = bundle::write(job, places, container, &scene.known)?;
             scene.writers.insert(bundle.process.clone(), bundle::writer(container));
             for (place, nonce) in &bundle.hooks {
-                let writer = if container == MAIN { format!("hook:{place}") } else { format!("hook:{container}:{place}") };
+                let writer =
+                    if container == MAIN { format!("hook:{place}") } else { format!("hook:{container}:{place}") };
                 scene.writers.insert(nonce.clone(), writer);
             }
             scene.bundles.insert(container.clone(), bundle);
@@ -170,7 +171,9 @@ impl<'a> Scene<'a> {
             return Some("an earlier call was killed at its deadline".to_owned());
         }
         let container = match step {
-            Step::Call(call) if !matches!(call.verb, Verb::Create | Verb::Run | Verb::Features | Verb::Raw) => &call.container,
+            Step::Call(call) if !matches!(call.verb, Verb::Create | Verb::Run | Verb::Features | Verb::Raw) => {
+                &call.container
+            }
             Step::Exit(exit) => &exit.container,
             Step::Inside(inside) => &inside.container,
             _ => return None,
@@ -362,9 +365,9 @@ impl<'a> Scene<'a> {
         let label = format!("{} exiting", bundle::writer(&exit.container));
         let patience = self.patience(exit.deadline);
         let gone = match pid {
-            Some(pid) => {
-                self.until(Instant::now() + patience, |watch| Ok((watch.ended(pid).is_some() || !alive(pid)).then_some(true)))?
-            }
+            Some(pid) => self.until(Instant::now() + patience, |watch| {
+                Ok((watch.ended(pid).is_some() || !alive(pid)).then_some(true))
+            })?,
             None => Some(self.await_label(&label, patience)?),
         };
         self.steps.insert(name.to_owned(), json!({ "failed": gone != Some(true) }));
@@ -388,11 +391,13 @@ impl<'a> Scene<'a> {
         let until = Instant::now() + patience;
         let came = match &wait.until {
             WaitFor::Journal(label) => self.await_label(label, patience)?,
-            WaitFor::Gone(container) => {
-                let pid = self.containers.get(container).and_then(|c| c.pid);
-                let pid = pid.ok_or_else(|| format!("{name}: {container} has no pid"))?;
-                self.until(until, |watch| Ok((watch.ended(pid).is_some() || !alive(pid)).then_some(())))?.is_some()
-            }
+            WaitFor::Gone(container) => match self.containers.get(container).and_then(|c| c.pid) {
+                Some(pid) => {
+                    self.until(until, |watch| Ok((watch.ended(pid).is_some() || !alive(pid)).then_some(())))?.is_some()
+                }
+                // The runtime told no pid, so nobody can tell.
+                None => false,
+            },
             WaitFor::Path(path) => {
                 let path = PathBuf::from(self.fill(path)?);
                 self.until(until, |_| Ok(path.symlink_metadata().is_ok().then_some(())))?.is_some()
@@ -509,7 +514,8 @@ impl<'a> Scene<'a> {
         for place in self.bundles.get(MAIN).into_iter().flat_map(|b| b.hooks.keys()) {
             let Some((kind, index)) = place.split_once('/') else { continue };
             let mut facts = journal::facts(&read.entries, &format!("hook:{place}"), "hook");
-            let state = facts.pointer("/stdin").and_then(Value::as_str).and_then(|text| serde_json::from_str(text).ok());
+            let state =
+                facts.pointer("/stdin").and_then(Value::as_str).and_then(|text| serde_json::from_str(text).ok());
             if let (Some(fields), Some(state)) = (facts.as_object_mut(), state) {
                 fields.insert("state".to_owned(), observe::whole(state));
             }
@@ -552,7 +558,11 @@ impl<'a> Scene<'a> {
         self.known.fill(text).map_err(|e| e.to_string())
     }
 
-    fn until<T>(&mut self, deadline: Instant, fact: impl FnMut(&mut Watch) -> io::Result<Option<T>>) -> Result<Option<T>, Trouble> {
+    fn until<T>(
+        &mut self,
+        deadline: Instant,
+        fact: impl FnMut(&mut Watch) -> io::Result<Option<T>>,
+    ) -> Result<Option<T>, Trouble> {
         self.watch.until(deadline, fact).map_err(|e| format!("wait: {e}"))
     }
 }

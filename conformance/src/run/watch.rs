@@ -46,7 +46,15 @@ impl Watch {
         mask.add(Signal::SIGCHLD);
         mask.thread_block()?;
         let children = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Self { journal: file, bytes: Vec::new(), known: 0, labels: BTreeSet::new(), changed, children, ended: BTreeMap::new() })
+        Ok(Self {
+            journal: file,
+            bytes: Vec::new(),
+            known: 0,
+            labels: BTreeSet::new(),
+            changed,
+            children,
+            ended: BTreeMap::new(),
+        })
     }
 
     /// Appends one record of the harness.
@@ -90,7 +98,11 @@ impl Watch {
     }
 
     /// Waits until `fact` gives something, or the deadline is over. The fact is looked at once at least.
-    pub fn until<T>(&mut self, deadline: Instant, mut fact: impl FnMut(&mut Self) -> io::Result<Option<T>>) -> io::Result<Option<T>> {
+    pub fn until<T>(
+        &mut self,
+        deadline: Instant,
+        mut fact: impl FnMut(&mut Self) -> io::Result<Option<T>>,
+    ) -> io::Result<Option<T>> {
         loop {
             self.reap();
             if let Some(found) = fact(self)? {
@@ -101,8 +113,10 @@ impl Watch {
                 return Ok(None);
             }
             let timeout = PollTimeout::try_from(left.min(LOOK_AGAIN)).unwrap_or(PollTimeout::MAX);
-            let mut sources =
-                [PollFd::new(self.changed.as_fd(), PollFlags::POLLIN), PollFd::new(self.children.as_fd(), PollFlags::POLLIN)];
+            let mut sources = [
+                PollFd::new(self.changed.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.children.as_fd(), PollFlags::POLLIN),
+            ];
             match poll(&mut sources, timeout) {
                 Ok(_) | Err(nix::Error::EINTR) => {}
                 Err(e) => return Err(e.into()),
@@ -124,5 +138,4 @@ impl Watch {
             }
         }
     }
-
 }

@@ -114,28 +114,37 @@ pub fn base(stem: &str) -> Result<Base, String> {
     Base::parse(text).map_err(|e| format!("fixtures/base/{stem}.json: {e}"))
 }
 
-/// The cases to run with their controls, by name, and those that are left out with the reason.
-pub(super) fn plan(options: &Options, filter: &Filter, header: &Header) -> Result<(Vec<Planned>, Vec<(String, String)>), String> {
+/// What a run does, and what it doesn't.
+pub(super) struct Plan {
+    /// The cases to run with their controls, by name.
+    pub cases: Vec<Planned>,
+    /// The cases that are left out, each with the reason.
+    pub left_out: Vec<(String, String)>,
+}
+
+/// Plans a run.
+pub(super) fn plan(options: &Options, filter: &Filter, header: &Header) -> Result<Plan, String> {
     let mut cases = fixtures()?;
     cases.extend(properties::generate(options.seed, options.generated));
-    let meant: BTreeSet<String> = cases.iter().flat_map(|(_, case)| case.requirements.iter().map(ToString::to_string)).collect();
-    let (mut planned, mut left_out) = (Vec::new(), Vec::new());
+    let meant: BTreeSet<String> =
+        cases.iter().flat_map(|(_, case)| case.requirements.iter().map(ToString::to_string)).collect();
+    let mut plan = Plan { cases: Vec::new(), left_out: Vec::new() };
     let taken = cases.into_iter().filter(|(name, case)| filter.takes(name, case, &meant));
     for (number, (name, case)) in taken.enumerate() {
         if options.shard.is_some_and(|shard| number % shard.of != shard.part - 1) {
             continue;
         }
         if let Some(why) = unfit(&case, header) {
-            left_out.push((name, why));
+            plan.left_out.push((name, why));
             continue;
         }
         let base = base(case.base.as_deref().unwrap_or(PLAIN))?;
         if let Some(control) = case.control().map_err(|e| format!("fixtures/{name}.json: {e}"))? {
-            planned.push(Planned { name: name.clone(), role: Role::Control, case: control, base: base.clone() });
+            plan.cases.push(Planned { name: name.clone(), role: Role::Control, case: control, base: base.clone() });
         }
-        planned.push(Planned { name, role: Role::Case, case, base });
+        plan.cases.push(Planned { name, role: Role::Case, case, base });
     }
-    Ok((planned, left_out))
+    Ok(plan)
 }
 
 /// Why a case can't be run here, if so.

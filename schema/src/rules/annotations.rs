@@ -5,10 +5,7 @@ use serde_json::Value;
 use super::{Offence, Rule};
 use crate::text::joined;
 
-pub(super) const RULES: &[Rule] = &[Rule {
-    requirement: Some("annotations.reserved-key"),
-    offences: reserved_keys,
-}];
+pub(super) const RULES: &[Rule] = &[Rule { requirement: Some("annotations.reserved-key"), offences: reserved_keys }];
 
 /// The keys in its own namespace that the specification describes.
 const DESCRIBED: [&str; 8] = [

@@ -4,20 +4,13 @@ use serde_json::Value;
 
 use super::{Offence, Rule, entries, repeated};
 
-pub(super) const RULES: &[Rule] = &[Rule {
-    requirement: Some("devices.numbers-unique"),
-    offences: duplicates,
-}];
+pub(super) const RULES: &[Rule] = &[Rule { requirement: Some("devices.numbers-unique"), offences: duplicates }];
 
 /// A FIFO has no numbers, so there may be several.
 fn duplicates(config: &Value) -> Vec<Offence> {
     let device = |node: &'_ Value| {
         let kind = node.get("type")?.as_str()?.to_owned();
-        Some((
-            kind,
-            node.get("major")?.as_i64()?,
-            node.get("minor")?.as_i64()?,
-        ))
+        Some((kind, node.get("major")?.as_i64()?, node.get("minor")?.as_i64()?))
     };
     repeated(entries(config, "/linux/devices"), device)
         .into_iter()

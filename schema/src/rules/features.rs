@@ -9,21 +9,12 @@ use crate::schema;
 use crate::text::joined;
 
 pub(super) const RULES: &[Rule] = &[
-    Rule {
-        requirement: None,
-        offences: versions_reversed,
-    },
-    Rule {
-        requirement: None,
-        offences: undefined_properties,
-    },
+    Rule { requirement: None, offences: versions_reversed },
+    Rule { requirement: None, offences: undefined_properties },
 ];
 
 fn versions_reversed(features: &Value) -> Vec<Offence> {
-    match (
-        version(features, "ociVersionMin"),
-        version(features, "ociVersionMax"),
-    ) {
+    match (version(features, "ociVersionMin"), version(features, "ociVersionMax")) {
         (Some(min), Some(max)) if max < min => vec![Offence {
             pointer: "/ociVersionMax".to_owned(),
             message: format!("{max} is less than ociVersionMin, {min}"),
@@ -40,24 +31,14 @@ fn undefined_properties(features: &Value) -> Vec<Offence> {
 
 /// The properties of `object` and of what it holds that `subschema` does not describe, or only for
 /// a version after `max`. What takes any property, such as annotations, has no say here.
-fn undefined(
-    object: &Value,
-    pointer: &str,
-    subschema: &Value,
-    schema: &Value,
-    max: Version,
-) -> Vec<Offence> {
+fn undefined(object: &Value, pointer: &str, subschema: &Value, schema: &Value, max: Version) -> Vec<Offence> {
     let subschema = resolved(subschema, schema);
-    let (Some(members), Some(known)) = (object.as_object(), subschema["properties"].as_object())
-    else {
+    let (Some(members), Some(known)) = (object.as_object(), subschema["properties"].as_object()) else {
         return Vec::new();
     };
     let offences = members.iter().flat_map(|(name, value)| {
         let pointer = joined(pointer, name);
-        match known
-            .get(name)
-            .filter(|property| since(property).is_none_or(|it| it <= max))
-        {
+        match known.get(name).filter(|property| since(property).is_none_or(|it| it <= max)) {
             Some(property) => undefined(value, &pointer, property, schema, max),
             None => vec![Offence {
                 pointer,

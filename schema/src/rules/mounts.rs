@@ -6,14 +6,8 @@ use super::namespaces::has_user_namespace;
 use super::{Offence, Rule, entries};
 
 pub(super) const RULES: &[Rule] = &[
-    Rule {
-        requirement: Some("mounts.id-mappings-with-option"),
-        offences: mappings_without_option,
-    },
-    Rule {
-        requirement: Some("mounts.id-mapping-without-user-namespace-refused"),
-        offences: option_without_mappings,
-    },
+    Rule { requirement: Some("mounts.id-mappings-with-option"), offences: mappings_without_option },
+    Rule { requirement: Some("mounts.id-mapping-without-user-namespace-refused"), offences: option_without_mappings },
 ];
 
 fn mappings_without_option(config: &Value) -> Vec<Offence> {
@@ -45,12 +39,7 @@ fn is_id_mapped(mount: &Value) -> Option<bool> {
     let Some(options) = mount.get("options") else {
         return Some(false);
     };
-    Some(
-        options
-            .as_array()?
-            .iter()
-            .any(|it| it == "idmap" || it == "ridmap"),
-    )
+    Some(options.as_array()?.iter().any(|it| it == "idmap" || it == "ridmap"))
 }
 
 fn has_mappings(mount: &Value) -> bool {

@@ -4,10 +4,7 @@ use serde_json::Value;
 
 use super::{Offence, Rule, entries, repeated};
 
-pub(super) const RULES: &[Rule] = &[Rule {
-    requirement: Some("namespaces.duplicate-refused"),
-    offences: duplicates,
-}];
+pub(super) const RULES: &[Rule] = &[Rule { requirement: Some("namespaces.duplicate-refused"), offences: duplicates }];
 
 fn duplicates(config: &Value) -> Vec<Offence> {
     let kind = |namespace: &'_ Value| Some(namespace.get("type")?.as_str()?.to_owned());

@@ -34,22 +34,12 @@ fn every_part_is_read() {
         party: Party::Runtime,
         since: Version::new(1, 0, 1),
         until: Some(Version::new(1, 2, 0)),
-        source: Source::Upstream {
-            file: "config.md".to_owned(),
-            anchor: "configHostname".to_owned(),
-        },
+        source: Source::Upstream { file: "config.md".to_owned(), anchor: "configHostname".to_owned() },
         clauses: vec!["CFG-184".to_owned(), "RT-046".to_owned()],
         properties: vec!["hostname".to_owned()],
-        needs: [
-            "cgroup=v1",
-            "controller:memory",
-            "kernel>=5.12",
-            "lsm:selinux",
-            "cap:CAP_SYS_ADMIN",
-            "userns",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
+        needs: ["cgroup=v1", "controller:memory", "kernel>=5.12", "lsm:selinux", "cap:CAP_SYS_ADMIN", "userns"]
+            .map(str::to_owned)
+            .to_vec(),
         reading: Some("so.".to_owned()),
         not_checked: Some("because.".to_owned()),
         draft: true,
@@ -146,20 +136,14 @@ fn each_offence_is_named_with_its_place() {
         assert_ne!(text, WHOLE, "{part} is no part");
         let error = parse_chapter("hostname", &text).unwrap_err();
         let shown = format!("{part:?} => {replacement:?}: {error}");
-        assert_eq!(
-            (error.file.as_str(), error.line),
-            ("hostname.md", line),
-            "{shown}"
-        );
+        assert_eq!((error.file.as_str(), error.line), ("hostname.md", line), "{shown}");
         assert!(error.message.starts_with(message), "{shown}");
     }
 }
 
 #[test]
 fn an_id_stands_once() {
-    let requirement = WHOLE
-        .split_once("\n\n## ")
-        .map(|(_, it)| format!("\n## {it}"));
+    let requirement = WHOLE.split_once("\n\n## ").map(|(_, it)| format!("\n## {it}"));
     let text = WHOLE.to_owned() + &requirement.unwrap();
     let error = parse_chapter("hostname", &text).unwrap_err();
     let expected = "hostname.md:15: `hostname.applied` stands already in line 6";
