@@ -90,10 +90,11 @@ fn create_and_start(subject: &Subject<'_>, created: &str, started: &str) -> Vec<
 /// What the host knows of the container's process it knows by the pid file: that is the process which reported.
 fn told_pid(subject: &Subject<'_>, started: &str) -> Vec<Expectation> {
     let host = |fact: &str| format!("/host/{}/process/{fact}", token(started));
+    let leaves_it_alone = |start: &Operation<'_>| start.provoked.is_none() && !is_warned(subject, start);
     let serves = subject
         .operations()
         .iter()
-        .any(|start| start.name == started && start.outcome == Outcome::Success && start.provoked.is_none());
+        .any(|start| start.name == started && start.outcome == Outcome::Success && leaves_it_alone(start));
     let alive = serves.then(|| expected("command-line.pid-file", started, host("alive"), Matcher::Equals(json!(true))));
     let made = new_namespaces(subject.config).into_iter().filter(|_| serves).map(|kind| {
         let reported = Matcher::SameAs(inside(started, &format!("namespaces/{kind}")));

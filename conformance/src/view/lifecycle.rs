@@ -53,8 +53,8 @@ pub struct Operation<'a> {
     pub before: Status,
     /// What must come of it.
     pub outcome: Outcome,
-    /// The requirement by which an earlier call, an error, left the container as it was; all that is seen
-    /// of it from there on speaks of that requirement first.
+    /// The requirement by which an earlier call, an error, left the container as it was, or by which a start went on
+    /// over a hook's failure; all that is seen of the container from there on speaks of that requirement first.
     pub provoked: Option<&'static str>,
     /// The last moment before it, if a step of the case precedes it.
     pub since: Option<String>,
@@ -82,6 +82,7 @@ pub fn operations<'a>(case: &Case, steps: &'a [Step], config: &Value, spec: Vers
         serves: config.pointer("/process/args/0").and_then(Value::as_str) == Some(PROGRAM),
         create: broken(Verb::Create),
         start: broken(Verb::Start),
+        warned: hooks::warns(case, config, Verb::Start, spec),
         pid_namespace,
         spec,
         containers: BTreeMap::new(),
@@ -128,6 +129,8 @@ struct Walk<'a> {
     /// Whether a hook makes create, and start, an error; none if that is open.
     create: Option<bool>,
     start: Option<bool>,
+    /// Whether a hook of start may fail so that all goes on.
+    warned: bool,
     pid_namespace: bool,
     spec: Version,
     containers: BTreeMap<String, Container>,
@@ -158,6 +161,10 @@ impl<'a> Walk<'a> {
         match outcome {
             Outcome::Error(_) => slot.provoked = slot.provoked.or(left_alone(call.verb, container.status)),
             Outcome::Success | Outcome::Open => self.take(call, &container),
+        }
+        if self.warned && call.verb == Verb::Start && outcome == Outcome::Success {
+            let slot = self.containers.entry(call.container.clone()).or_default();
+            slot.provoked = slot.provoked.or(Some("hooks.poststart-failure-continues"));
         }
     }
 
@@ -425,6 +432,22 @@ mod tests {
         let steps = case.steps();
         let all = operations(&case, &steps, &config, Version::new(1, 3, 0));
         all.into_iter().map(|it| (it.name, it.before, it.outcome)).collect()
+    }
+
+    #[test]
+    fn what_follows_a_poststart_hook_that_fails_speaks_of_that_failure_before_1_3_0() {
+        let provoked = |exit: u8, spec| {
+            let config = json!({"process": {"args": [PROGRAM]}, "hooks": {"poststart": [{"path": "${hook:bad}"}]}});
+            let steps = json!(["create", "start", "state"]);
+            let document = json!({"about": "x", "config": config, "hooks": {"bad": {"exit": exit}}, "steps": steps});
+            let case = Case::parse(&document.to_string()).unwrap();
+            let steps = case.steps();
+            operations(&case, &steps, &config, spec).into_iter().map(|it| it.provoked).collect::<Vec<_>>()
+        };
+        let blamed = Some("hooks.poststart-failure-continues");
+        assert_eq!(provoked(3, Version::new(1, 0, 2)), [None, None, blamed]);
+        assert_eq!(provoked(0, Version::new(1, 0, 2)), [None; 3]);
+        assert_eq!(provoked(3, Version::new(1, 3, 0)), [None; 3]);
     }
 
     fn of_steps(steps: Value) -> Vec<(String, Status, Outcome)> {
