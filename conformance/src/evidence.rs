@@ -5,6 +5,7 @@
 //! *absent*. `{"$unreadable": why}` stands for a fact that was asked for and could not be had. A name that
 //! is missing elsewhere was *not asked*.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use ocf_spec::Version;
@@ -134,9 +135,13 @@ pub fn lookup<'a>(document: &'a Value, pointer: &str) -> Fact<'a> {
         if let Some(why) = unreadable(place) {
             return Fact::Unreadable(why);
         }
-        let name = token.replace("~1", "/").replace("~0", "~");
+        // Looked up by the ten thousand, and few names have anything escaped in them.
+        let name: Cow<'_, str> = match token.contains('~') {
+            true => token.replace("~1", "/").replace("~0", "~").into(),
+            false => token.into(),
+        };
         let next = match place {
-            Value::Object(fields) => fields.get(&name),
+            Value::Object(fields) => fields.get(name.as_ref()),
             Value::Array(items) => name.parse::<usize>().ok().and_then(|n| items.get(n)),
             _ => None,
         };
