@@ -3,51 +3,45 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::error::SpecError;
 use crate::requirement::{Chapter, Requirement, RequirementId, Source};
-use crate::upstream;
+use crate::upstream::Tables;
 use crate::version::Version;
 
-/// A place in a chapter file that does not fit the grammar.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SpecError {
-    /// The file's name, such as `hooks.md`.
-    pub file: String,
-    /// The line; the first is 1.
-    pub line: usize,
-    /// What does not fit, and what would.
-    pub message: String,
-}
-
-impl fmt::Display for SpecError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.file, self.line, self.message)
-    }
-}
-
-impl std::error::Error for SpecError {}
-
-/// Parses the text of the chapter `name`.
+/// Parses the text of the chapter `name`, against the tables that this crate carries.
 ///
 /// # Errors
 ///
 /// The first line that does not fit the grammar.
 pub fn parse_chapter(name: &str, text: &str) -> Result<Chapter, SpecError> {
-    let mut lines = Lines::new(name, text);
-    lines.check_whitespace(text)?;
-    let introduction = lines.introduction(name)?;
+    let (chapter, errors) = examine_chapter(name, text, Tables::embedded());
+    errors.into_iter().next().map_or(Ok(chapter), Err)
+}
+
+/// What fits of a chapter, and the first line of each requirement that does not fit.
+pub(crate) fn examine_chapter(name: &str, text: &str, tables: &Tables) -> (Chapter, Vec<SpecError>) {
+    let mut lines = Lines::new(name, text, tables);
+    let mut errors: Vec<SpecError> = lines.check_whitespace(text).err().into_iter().collect();
     let mut requirements: Vec<Requirement> = Vec::new();
+    let introduction = lines.introduction(name).unwrap_or_else(|error| {
+        errors.push(error);
+        lines.skip_to_heading(0);
+        String::new()
+    });
     while lines.more() {
-        let requirement = lines.requirement(name)?;
-        if let Some(first) = requirements.iter().find(|it| it.id == requirement.id) {
-            let message = format!("`{}` stands already in line {}", first.id, first.line);
-            return Err(lines.error(requirement.line, message));
+        let start = lines.next;
+        match lines.new_requirement(name, &requirements) {
+            Ok(requirement) => requirements.push(requirement),
+            Err(error) => {
+                errors.push(error);
+                lines.skip_to_heading(start + 1);
+            }
         }
-        requirements.push(requirement);
     }
-    if requirements.is_empty() {
-        return Err(lines.fail("a requirement is missing: `## chapter.name`"));
+    if requirements.is_empty() && errors.is_empty() {
+        errors.push(lines.fail("a requirement is missing: `## chapter.name`"));
     }
-    Ok(Chapter { name: name.to_owned(), introduction, requirements })
+    (Chapter { name: name.to_owned(), introduction, requirements }, errors)
 }
 
 /// The labels of the optional lines that carry a text, in their order.
@@ -62,15 +56,16 @@ struct Lines<'a> {
     file: String,
     lines: Vec<&'a str>,
     next: usize,
+    tables: &'a Tables,
 }
 
 impl<'a> Lines<'a> {
-    fn new(name: &str, text: &'a str) -> Self {
-        Self { file: format!("{name}.md"), lines: text.lines().collect(), next: 0 }
+    fn new(name: &str, text: &'a str, tables: &'a Tables) -> Self {
+        Self { file: format!("chapters/{name}.md"), lines: text.lines().collect(), next: 0, tables }
     }
 
     fn error(&self, line: usize, message: impl fmt::Display) -> SpecError {
-        SpecError { file: self.file.clone(), line, message: message.to_string() }
+        SpecError::at(&*self.file, line, message)
     }
 
     /// An error at the line to be read next.
@@ -80,6 +75,12 @@ impl<'a> Lines<'a> {
 
     fn more(&self) -> bool {
         self.next < self.lines.len()
+    }
+
+    /// Goes on with the first requirement from this position on.
+    fn skip_to_heading(&mut self, from: usize) {
+        let ahead = self.lines.iter().skip(from).position(|line| line.starts_with("## "));
+        self.next = ahead.map_or(self.lines.len(), |ahead| from + ahead);
     }
 
     fn peek(&self) -> &'a str {
@@ -129,6 +130,18 @@ impl<'a> Lines<'a> {
         }
         self.gap("the introduction")?;
         Ok(introduction.join(" "))
+    }
+
+    /// A requirement whose id none of the earlier ones has.
+    fn new_requirement(&mut self, chapter: &str, earlier: &[Requirement]) -> Result<Requirement, SpecError> {
+        let requirement = self.requirement(chapter)?;
+        match earlier.iter().find(|it| it.id == requirement.id) {
+            None => Ok(requirement),
+            Some(first) => {
+                let message = format!("`{}` stands already in line {}", first.id, first.line);
+                Err(self.error(requirement.line, message))
+            }
+        }
     }
 
     fn requirement(&mut self, chapter: &str) -> Result<Requirement, SpecError> {
@@ -209,7 +222,7 @@ impl<'a> Lines<'a> {
         let (file, anchor) = text
             .split_once('#')
             .ok_or_else(|| self.fail(format!("the source is `file.md#anchor` or `ours`, not `{text}`")))?;
-        match upstream::is_anchor(file, anchor) {
+        match self.tables.is_anchor(file, anchor) {
             true => Ok(Source::Upstream { file: file.to_owned(), anchor: anchor.to_owned() }),
             false => Err(self.fail(format!("upstream.tsv knows no anchor `{anchor}` in `{file}`"))),
         }
@@ -217,9 +230,9 @@ impl<'a> Lines<'a> {
 
     /// The clauses and the properties that the last fields name.
     fn carried(&self, mut fields: &[&str]) -> Result<(Vec<String>, Vec<String>), SpecError> {
-        let clauses = self.names(&mut fields, "ledger ", "the ledger's", |id| upstream::clause(id).is_some())?;
+        let clauses = self.names(&mut fields, "ledger ", "the ledger's", |id| self.tables.clause(id).is_some())?;
         let properties = self.names(&mut fields, "property ", "a leaf property for Linux", |name| {
-            upstream::property(name).is_some_and(|it| it.is_linux_leaf())
+            self.tables.property(name).is_some_and(|it| it.is_linux_leaf())
         })?;
         match fields.first() {
             None => Ok((clauses, properties)),

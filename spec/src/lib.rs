@@ -30,7 +30,8 @@
 //!    number. The chapter is the file's stem, and an id stands once in the whole specification.
 //! 3. The fields, parted by a comma and a space, in this order:
 //!    * the level: `MUST`, `MUST NOT`, `SHOULD`, `SHOULD NOT` or `MAY`;
-//!    * who owes it: `runtime`, `config` (its author) or `caller`;
+//!    * who owes it: `runtime`, `config` (its author), `caller` or `converter` (who makes a bundle
+//!      from an image);
 //!    * `since` and the first released version in which it holds;
 //!    * the source: `file.md#anchor` with a file and an anchor that `upstream.tsv` knows, or `ours`;
 //!    * optionally `ledger` and the ids of the clauses that it carries, parted by a space;
@@ -48,14 +49,20 @@
 //!    * `Draft`, alone: it is kept out of every verdict.
 
 mod chapters;
+pub mod coverage;
+mod error;
 mod grammar;
+pub mod lint;
 mod requirement;
+mod sources;
 mod specification;
 pub mod upstream;
 mod version;
 
 pub use chapters::CHAPTERS;
-pub use grammar::{SpecError, parse_chapter};
+pub use error::SpecError;
+pub use grammar::parse_chapter;
 pub use requirement::{Chapter, InvalidId, Level, Party, Requirement, RequirementId, Source, UnknownWord};
-pub use specification::Specification;
+pub use sources::Sources;
+pub use specification::{Specification, edits};
 pub use version::{InvalidVersion, VERSIONS, Version, VersionRange};

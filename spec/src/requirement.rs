@@ -181,10 +181,17 @@ pub enum Party {
     Config,
     /// Whoever calls the runtime.
     Caller,
+    /// Whoever makes a bundle from an image.
+    Converter,
 }
 
 impl Party {
-    const ALL: [(Self, &str); 3] = [(Self::Runtime, "runtime"), (Self::Config, "config"), (Self::Caller, "caller")];
+    const ALL: [(Self, &str); 4] = [
+        (Self::Runtime, "runtime"),
+        (Self::Config, "config"),
+        (Self::Caller, "caller"),
+        (Self::Converter, "converter"),
+    ];
 
     /// The word that chapter files and reports use.
     pub fn as_str(self) -> &'static str {

@@ -1,17 +1,22 @@
 //! All chapters together.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::OnceLock;
 
-use crate::chapters::CHAPTERS;
-use crate::grammar::{SpecError, parse_chapter};
+use crate::error::SpecError;
+use crate::grammar::examine_chapter;
 use crate::requirement::{Chapter, Requirement, RequirementId};
+use crate::sources::{NO_REQUIREMENT, Sources};
+use crate::upstream::{SetAside, Tables};
 
-/// Every requirement of the format.
+/// Every requirement of the format, and what ties it to upstream's text.
 #[derive(Clone, Debug)]
 pub struct Specification {
     /// In the order in which a reader meets them.
     pub chapters: Vec<Chapter>,
+    /// The clauses that its requirements carry, and those that call for none; the config's properties.
+    pub upstream: Tables,
     /// Of each id, the positions of its chapter and of it there.
     places: BTreeMap<String, (usize, usize)>,
 }
@@ -24,18 +29,75 @@ impl Specification {
     /// Never in a tested build: a test parses the same embedded bytes.
     pub fn embedded() -> &'static Self {
         static EMBEDDED: OnceLock<Specification> = OnceLock::new();
-        EMBEDDED.get_or_init(|| Self::parse(CHAPTERS).expect("a test proves that the embedded chapters parse"))
+        EMBEDDED.get_or_init(|| Self::of(&Sources::embedded()).expect("a test proves that the embedded sources parse"))
     }
 
-    /// Parses chapters given as name and text.
+    /// The specification in a directory: the `spec/` of a checkout, with that directory's own tables.
+    ///
+    /// # Errors
+    ///
+    /// The first file that can't be read, or the first line that does not fit.
+    pub fn read(directory: &Path) -> Result<Self, SpecError> {
+        let first = |errors: Vec<SpecError>| errors.into_iter().next();
+        let parsed = Self::of(&Sources::read(directory)?);
+        parsed.map_err(|errors| first(errors).unwrap_or_else(|| SpecError::of("chapters", "it does not parse")))
+    }
+
+    /// Parses one state of the sources.
+    ///
+    /// # Errors
+    ///
+    /// Every line that does not fit the grammar; if there is none, every one that contradicts
+    /// another: a second use of an id, a clause that is both carried and set aside, a repetition of what is not there.
+    pub fn of(sources: &Sources) -> Result<Self, Vec<SpecError>> {
+        let (upstream, mut errors) = Tables::examine(sources);
+        let mut chapters = Vec::new();
+        for (name, text) in &sources.chapters {
+            let (chapter, of_chapter) = examine_chapter(name, text, &upstream);
+            errors.extend(of_chapter);
+            chapters.push(chapter);
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let (places, repeated) = places(&chapters);
+        let specification = Self { chapters, upstream, places };
+        errors.extend(repeated);
+        errors.extend(specification.upstream.set_aside.iter().filter_map(|row| specification.contradiction(row)));
+        if errors.is_empty() { Ok(specification) } else { Err(errors) }
+    }
+
+    /// Parses chapters given as name and text, against the clauses and properties that this crate
+    /// carries; none of these is set aside.
     ///
     /// # Errors
     ///
     /// The first line that does not fit the grammar, or the second use of an id.
     pub fn parse(chapters: &[(&str, &str)]) -> Result<Self, SpecError> {
-        let chapters: Vec<Chapter> =
-            chapters.iter().map(|(name, text)| parse_chapter(name, text)).collect::<Result<_, _>>()?;
-        Ok(Self { places: places(&chapters)?, chapters })
+        let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+        let sources =
+            Sources { chapters: chapters.iter().map(owned).collect(), no_requirement: None, ..Sources::embedded() };
+        Self::of(&sources).map_err(|mut errors| errors.swap_remove(0))
+    }
+
+    /// What is wrong with setting a clause aside.
+    fn contradiction(&self, row: &SetAside) -> Option<SpecError> {
+        let error = |message: String| Some(SpecError::at(NO_REQUIREMENT, row.line, message));
+        if let Some(carrier) = self.carriers(&row.clause).next() {
+            return error(format!("`{}` calls for no requirement, and `{}` carries it", row.clause, carrier.id));
+        }
+        let repeated = row.of.as_ref().filter(|id| self.get(id.as_str()).is_none())?;
+        error(format!("`{repeated}`, which `{}` repeats, is no requirement", row.clause))
+    }
+
+    /// The requirements that carry the clause of this id.
+    pub fn carriers<'a>(&'a self, clause: &'a str) -> impl Iterator<Item = &'a Requirement> {
+        self.requirements().filter(move |it| it.clauses.iter().any(|its| its == clause))
+    }
+
+    /// The requirements that decide the effect of the property of this name.
+    pub fn deciders<'a>(&'a self, property: &'a str) -> impl Iterator<Item = &'a Requirement> {
+        self.requirements().filter(move |it| it.properties.iter().any(|its| its == property))
     }
 
     /// Every requirement, chapter by chapter.
@@ -58,30 +120,27 @@ impl Specification {
     }
 }
 
-fn places(chapters: &[Chapter]) -> Result<BTreeMap<String, (usize, usize)>, SpecError> {
+/// Where each requirement stands, and every second use of an id.
+fn places(chapters: &[Chapter]) -> (BTreeMap<String, (usize, usize)>, Vec<SpecError>) {
     let mut places: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut errors = Vec::new();
     for (number, chapter) in chapters.iter().enumerate() {
         for (position, requirement) in chapter.requirements.iter().enumerate() {
             let id = requirement.id.to_string();
             if let Some(&(first, before)) = places.get(&id) {
                 let earlier: &Chapter = &chapters[first];
-                return Err(SpecError {
-                    file: format!("{}.md", chapter.name),
-                    line: requirement.line,
-                    message: format!(
-                        "`{id}` stands already in {}.md, line {}",
-                        earlier.name, earlier.requirements[before].line
-                    ),
-                });
+                let line = earlier.requirements[before].line;
+                let message = format!("`{id}` stands already in {}.md, line {line}", earlier.name);
+                errors.push(SpecError::at(format!("chapters/{}.md", chapter.name), requirement.line, message));
             }
-            places.insert(id, (number, position));
+            places.entry(id).or_insert((number, position));
         }
     }
-    Ok(places)
+    (places, errors)
 }
 
 /// The least number of characters to insert, remove or replace that makes one text the other.
-fn edits(one: &str, other: &str) -> usize {
+pub fn edits(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (above, mine) in one.chars().enumerate() {
@@ -126,12 +185,56 @@ mod tests {
     #[test]
     fn a_chapter_listed_twice_repeats_its_ids() {
         let error = Specification::parse(&[("alpha", ALPHA), ("alpha", ALPHA)]).unwrap_err();
-        assert_eq!(error.to_string(), "alpha.md:5: `alpha.one-thing` stands already in alpha.md, line 5");
+        assert_eq!(error.to_string(), "chapters/alpha.md:5: `alpha.one-thing` stands already in alpha.md, line 5");
     }
 
     #[test]
-    fn the_embedded_chapters_parse() {
-        assert_eq!(Specification::embedded().chapters.len(), CHAPTERS.len());
+    fn the_embedded_sources_parse() {
+        let errors = Specification::of(&Sources::embedded()).err().unwrap_or_default();
+        let errors: Vec<String> = errors.iter().map(|error| format!("spec/{error}")).collect();
+        assert!(errors.is_empty(), "\n{}", errors.join("\n"));
+    }
+
+    /// Chapter alpha, whose requirement carries SPEC-001, and rows of what is set aside.
+    fn sources(rows: &str) -> Sources {
+        Sources {
+            chapters: vec![("alpha".to_owned(), ALPHA.replace("ours", "ours, ledger SPEC-001"))],
+            no_requirement: Some(format!("clause\twhy\tof\tnote\n{rows}")),
+            ..Sources::embedded()
+        }
+    }
+
+    #[test]
+    fn a_clause_is_carried_or_set_aside_and_not_both() {
+        let errors = |rows: &str| -> Vec<String> {
+            Specification::of(&sources(rows)).unwrap_err().iter().map(SpecError::to_string).collect()
+        };
+        let carried = "no-requirement.tsv:2: `SPEC-001` calls for no requirement, and `alpha.one-thing` carries it";
+        assert_eq!(errors("SPEC-001\tdefinition\t-\tIt defines.\n"), [carried]);
+        let dangling = "no-requirement.tsv:2: `alpha.two-things`, which `SPEC-002` repeats, is no requirement";
+        assert_eq!(errors("SPEC-002\trepetition\talpha.two-things\tIt repeats.\n"), [dangling]);
+        let right = Specification::of(&sources("SPEC-002\trepetition\talpha.one-thing\tIt repeats.\n")).unwrap();
+        assert_eq!(right.upstream.set_aside.len(), 1);
+        assert_eq!(right.carriers("SPEC-001").count(), 1);
+    }
+
+    #[test]
+    fn every_line_that_does_not_fit_is_found() {
+        let mut sources = sources("x\n");
+        let broken =
+            ALPHA.replace("MUST", "WILL") + "\n## alpha.two-things\nMUST, nobody, since 1.0.0, ours\nIt holds.\n";
+        sources.chapters[0].1 = broken;
+        let errors = Specification::of(&sources).unwrap_err();
+        let places: Vec<(&str, Option<usize>)> = errors.iter().map(|it| (it.file.as_str(), it.line)).collect();
+        let chapter = "chapters/alpha.md";
+        assert_eq!(places, [("no-requirement.tsv", Some(2)), (chapter, Some(6)), (chapter, Some(11))]);
+    }
+
+    #[test]
+    fn a_directory_is_read_with_its_own_tables() {
+        let specification = Specification::read(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+        assert!(specification.get("hostname.applied").is_some());
+        assert!(Specification::read(Path::new("/nowhere")).is_err());
     }
 
     #[test]

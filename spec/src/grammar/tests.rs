@@ -136,7 +136,7 @@ fn each_offence_is_named_with_its_place() {
         assert_ne!(text, WHOLE, "{part} is no part");
         let error = parse_chapter("hostname", &text).unwrap_err();
         let shown = format!("{part:?} => {replacement:?}: {error}");
-        assert_eq!((error.file.as_str(), error.line), ("hostname.md", line), "{shown}");
+        assert_eq!((error.file.as_str(), error.line), ("chapters/hostname.md", Some(line)), "{shown}");
         assert!(error.message.starts_with(message), "{shown}");
     }
 }
@@ -146,13 +146,23 @@ fn an_id_stands_once() {
     let requirement = WHOLE.split_once("\n\n## ").map(|(_, it)| format!("\n## {it}"));
     let text = WHOLE.to_owned() + &requirement.unwrap();
     let error = parse_chapter("hostname", &text).unwrap_err();
-    let expected = "hostname.md:15: `hostname.applied` stands already in line 6";
+    let expected = "chapters/hostname.md:15: `hostname.applied` stands already in line 6";
     assert_eq!(error.to_string(), expected);
 }
 
 #[test]
 fn a_chapter_has_requirements() {
     let error = parse_chapter("hostname", "# hostname\n\nThe name.\n").unwrap_err();
-    assert_eq!(error.line, 5);
+    assert_eq!(error.line, Some(5));
     assert!(error.message.starts_with("a requirement is missing"));
+}
+
+#[test]
+fn a_requirement_that_does_not_fit_hides_no_other() {
+    let second = "\n## hostname.other\nMUST, runtime, since 1.0.0, ours\nIt holds.\n";
+    let text = WHOLE.replace("It holds.\n", "It holds\n") + second + "\n## host.third\n";
+    let (chapter, errors) = examine_chapter("hostname", &text, Tables::embedded());
+    let ids: Vec<&str> = chapter.requirements.iter().map(|it| it.id.as_str()).collect();
+    assert_eq!(ids, ["hostname.other"]);
+    assert_eq!(errors.iter().map(|it| it.line).collect::<Vec<_>>(), [Some(8), Some(19)]);
 }
