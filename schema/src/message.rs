@@ -7,6 +7,9 @@ use serde_json::Value;
 /// The longest value, in characters, or pattern, in bytes, that a sentence repeats.
 const LONGEST: usize = 60;
 
+/// The most names that a sentence lists.
+const MOST_LISTED: usize = 12;
+
 /// Says what is wrong.
 pub(crate) fn of(error: &ValidationError<'_>) -> String {
     let seen = quoted(error.instance());
@@ -26,12 +29,12 @@ pub(crate) fn of(error: &ValidationError<'_>) -> String {
         ValidationErrorKind::Pattern { pattern } if pattern == "^/" => {
             format!("{seen} is no absolute path")
         }
-        ValidationErrorKind::Pattern { pattern } if pattern.len() > LONGEST => {
-            format!("{seen} is not written as it has to be")
-        }
-        ValidationErrorKind::Pattern { pattern } => {
-            format!("{seen} does not match `{pattern}`")
-        }
+        ValidationErrorKind::Pattern { pattern } => match alternatives(pattern) {
+            Some(names) if names.len() <= MOST_LISTED => format!("{seen} is none of {}", names.join(", ")),
+            Some(_) => format!("{seen} is none of the names that are known here"),
+            None if pattern.len() > LONGEST => format!("{seen} is not written as it has to be"),
+            None => format!("{seen} does not match `{pattern}`"),
+        },
         ValidationErrorKind::Minimum { limit } => format!("{seen} is less than {limit}"),
         ValidationErrorKind::Maximum { limit } => format!("{seen} is more than {limit}"),
         ValidationErrorKind::ExclusiveMinimum { limit } => {
@@ -54,6 +57,15 @@ pub(crate) fn of(error: &ValidationError<'_>) -> String {
         ValidationErrorKind::OneOfMultipleValid { .. } => "more than one of the alternatives is there".to_owned(),
         _ => error.masked_with("the value").to_string(),
     }
+}
+
+/// The texts that a pattern such as `^CAP_(KILL|CHOWN)$` matches, if it merely lists some.
+pub(crate) fn alternatives(pattern: &str) -> Option<Vec<String>> {
+    let (prefix, rest) = pattern.strip_prefix('^')?.split_once('(')?;
+    let names = rest.strip_suffix(")$")?;
+    let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let listed = is_plain(prefix) && names.split('|').all(is_plain);
+    listed.then(|| names.split('|').map(|name| format!("{prefix}{name}")).collect())
 }
 
 fn unknown(names: &[String]) -> String {

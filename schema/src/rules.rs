@@ -3,17 +3,38 @@
 //! A rule looks at a document that may be wrong in any other way too: it passes over what it
 //! can't read, for the schema has found that already.
 
+use std::collections::HashMap;
+use std::hash::Hash;
+
 use ocf_spec::RequirementId;
 use serde_json::Value;
 
 use crate::Kind;
 
 mod annotations;
+mod block_io;
+mod conversion;
+mod cpu;
 mod devices;
 mod features;
+mod freebsd;
+mod hostname;
+mod hugepage_limits;
+mod memory;
+mod memory_policy;
 mod mounts;
 mod namespaces;
+mod net_devices;
+mod network;
+mod pids;
+mod process;
+mod rdma;
 mod rlimits;
+mod seccomp;
+mod sysctl;
+mod unified;
+mod windows;
+mod zos;
 
 /// One statement about a whole document.
 pub struct Rule {
@@ -43,7 +64,31 @@ impl Rule {
 /// The rules for documents of `kind`.
 pub fn of(kind: Kind) -> impl Iterator<Item = &'static Rule> {
     let chapters: &[&[Rule]] = match kind {
-        Kind::Config => &[mounts::RULES, rlimits::RULES, namespaces::RULES, devices::RULES, annotations::RULES],
+        Kind::Config => &[
+            mounts::RULES,
+            process::RULES,
+            rlimits::RULES,
+            hostname::RULES,
+            namespaces::RULES,
+            memory::RULES,
+            cpu::RULES,
+            pids::RULES,
+            block_io::RULES,
+            hugepage_limits::RULES,
+            network::RULES,
+            rdma::RULES,
+            unified::RULES,
+            devices::RULES,
+            net_devices::RULES,
+            memory_policy::RULES,
+            seccomp::RULES,
+            sysctl::RULES,
+            annotations::RULES,
+            windows::RULES,
+            zos::RULES,
+            freebsd::RULES,
+            conversion::RULES,
+        ],
         Kind::Features => &[features::RULES],
         _ => &[],
     };
@@ -59,17 +104,17 @@ fn entries<'a>(document: &'a Value, pointer: &str) -> impl Iterator<Item = (Stri
 }
 
 /// Every entry whose `key` an earlier entry has too, with the earlier one's pointer.
-fn repeated<'a, K: PartialEq>(
+fn repeated<'a, K: Eq + Hash>(
     entries: impl Iterator<Item = (String, &'a Value)>,
     key: impl Fn(&'a Value) -> Option<K>,
 ) -> Vec<(String, String, K)> {
-    let mut seen: Vec<(String, K)> = Vec::new();
+    let mut seen: HashMap<K, String> = HashMap::new();
     let mut repeated = Vec::new();
     for (pointer, entry) in entries {
         let Some(key) = key(entry) else { continue };
-        match seen.iter().find(|(_, other)| *other == key) {
-            Some((first, _)) => repeated.push((pointer, first.clone(), key)),
-            None => seen.push((pointer, key)),
+        match seen.get(&key) {
+            Some(first) => repeated.push((pointer, first.clone(), key)),
+            None => drop(seen.insert(key, pointer)),
         }
     }
     repeated

@@ -9,21 +9,14 @@
 //! a subschema counts, with all that lies below it.
 
 use std::collections::BTreeSet;
-use std::error::Error;
 use std::sync::OnceLock;
 
 use jsonschema::error::ValidationErrorKind;
-use jsonschema::{Registry, Resource, ValidationError, Validator};
-use ocf_spec::{RequirementId, Specification, Version};
+use jsonschema::{Registry, Resource, ValidationError};
+use ocf_spec::RequirementId;
 use serde_json::Value;
 
-use crate::Kind;
-
-/// A schema, ready for use.
-pub(crate) struct Schema {
-    document: Value,
-    validator: Validator,
-}
+use crate::{Kind, Severity};
 
 /// The other schemas to which that of `kind` refers, directly or through one of them.
 const fn referred_by(kind: Kind) -> &'static [Kind] {
@@ -45,57 +38,37 @@ pub const fn text(kind: Kind) -> &'static str {
         Kind::Evidence => include_str!("../suite/evidence.json"),
         Kind::Profile => include_str!("../suite/profile.json"),
         Kind::Report => include_str!("../suite/report.json"),
+        Kind::Static => include_str!("../suite/static.json"),
+        Kind::Validation => include_str!("../suite/validation.json"),
+        Kind::Requirements => include_str!("../suite/requirements.json"),
     }
 }
 
-/// The schema of `kind`, compiled at its first use.
-pub(crate) fn of(kind: Kind) -> &'static Schema {
-    static COMPILED: [OnceLock<Schema>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
-    COMPILED[kind as usize].get_or_init(|| Schema::compile(kind).expect("a test proves that each schema compiles"))
+/// The schema of `kind` as JSON, parsed at its first use.
+pub fn document(kind: Kind) -> &'static Value {
+    static PARSED: [OnceLock<Value>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
+    PARSED[kind as usize].get_or_init(|| serde_json::from_str(text(kind)).expect("a test proves that each is JSON"))
 }
 
-impl Schema {
-    /// Nothing is fetched: a schema refers to itself, or to another of this suite by its `$id`.
-    fn compile(kind: Kind) -> Result<Self, Box<dyn Error>> {
-        let document = serde_json::from_str(text(kind))?;
-        let mut registry = Registry::new();
-        for other in referred_by(kind) {
-            let resource: Value = serde_json::from_str(text(*other))?;
-            let id = resource["$id"].as_str().unwrap_or_default().to_owned();
-            registry = registry.add(id, Resource::from_contents(resource))?;
-        }
-        let registry = registry.prepare()?;
-        let options = jsonschema::draft202012::options().offline().with_registry(&registry);
-        let validator = options.build(&document)?;
-        Ok(Self { document, validator })
+/// Compiles a schema of `kind`. Nothing is fetched: it refers to itself, or to another of this suite
+/// by its `$id`.
+pub(crate) fn compiled(kind: Kind, schema: &Value) -> Result<jsonschema::Validator, String> {
+    let mut registry = Registry::new();
+    for other in referred_by(kind) {
+        let resource = document(*other);
+        let id = resource["$id"].as_str().unwrap_or_default().to_owned();
+        registry = registry.add(id, Resource::from_contents(resource.clone())).map_err(|e| e.to_string())?;
     }
+    let registry = registry.prepare().map_err(|e| e.to_string())?;
+    let options = jsonschema::draft202012::options().offline().with_registry(&registry);
+    options.build(schema).map_err(|error| format!("{}: {error}", error.schema_path()))
+}
 
-    /// What `value` offends against under `version`, each with the requirement that was named.
-    pub(crate) fn errors<'a>(
-        &'a self,
-        value: &'a Value,
-        version: Version,
-    ) -> impl Iterator<Item = (Option<RequirementId>, ValidationError<'a>)> {
-        self.validator.iter_errors(value).filter_map(move |error| {
-            let constraint = Constraint::at(&self.document, error.evaluation_path().as_str());
-            let ids = constraint.requirements(missing(&error));
-            let in_force = ids.iter().find(|id| applies(id, version)).cloned();
-            let counts = constraint.counts(version) && (ids.is_empty() || in_force.is_some());
-            counts.then_some((in_force, error))
-        })
-    }
-
-    /// The schema as JSON.
-    pub(crate) fn document(&self) -> &Value {
-        &self.document
-    }
-
-    /// Every id that it names.
-    pub(crate) fn requirements(&self) -> BTreeSet<RequirementId> {
-        let mut ids = BTreeSet::new();
-        collect_requirements(&self.document, &mut ids);
-        ids
-    }
+/// Every id that a schema names.
+pub fn requirements(document: &Value) -> BTreeSet<RequirementId> {
+    let mut ids = BTreeSet::new();
+    collect_requirements(document, &mut ids);
+    ids
 }
 
 fn collect_requirements(schema: &Value, ids: &mut BTreeSet<RequirementId>) {
@@ -119,6 +92,23 @@ fn collect_ids(named: &Value, ids: &mut BTreeSet<RequirementId>) {
         Value::Array(several) => several.iter().for_each(|one| collect_ids(one, ids)),
         one => ids.extend(id(one)),
     }
+}
+
+/// What a schema says of one constraint that a document offends against.
+pub(crate) struct Said {
+    /// The requirements that it enforces, one for each range of versions.
+    pub(crate) requirements: Vec<RequirementId>,
+    /// The severity, where the schema gives one.
+    pub(crate) severity: Option<Severity>,
+}
+
+/// Finds out what `schema` says of the constraint that gave `error`.
+pub(crate) fn said(schema: &Value, error: &ValidationError<'_>) -> Said {
+    let constraint = Constraint::at(schema, error.evaluation_path().as_str());
+    let parts = [Some(constraint.keyword.as_str()), missing(error)];
+    let requirements = constraint.nearest("requirement", parts).and_then(ids).unwrap_or_default();
+    let severity = constraint.nearest("severity", parts).and_then(|it| severity(it.as_str()?));
+    Said { requirements, severity }
 }
 
 /// The name of the property that is missing, if that is the error.
@@ -153,42 +143,38 @@ impl<'a> Constraint<'a> {
         Self { way, keyword }
     }
 
-    fn counts(&self, version: Version) -> bool {
-        let bound = |subschema: &Value, name| subschema.get(name)?.as_str()?.parse().ok();
-        self.way.iter().all(|(_, subschema)| {
-            bound(subschema, "since").is_none_or(|since: Version| since <= version)
-                && bound(subschema, "until").is_none_or(|until: Version| version < until)
-        })
-    }
-
-    /// What the nearest subschema names, back to the one that describes this very property.
-    fn requirements(&self, missing: Option<&str>) -> Vec<RequirementId> {
+    /// What the nearest subschema says by `annotation`, back to the one that describes this very
+    /// property.
+    fn nearest(&self, annotation: &str, parts: [Option<&str>; 2]) -> Option<&'a Value> {
         for (step, subschema) in self.way.iter().rev() {
-            if let Some(ids) = named(subschema, &self.keyword, missing) {
-                return ids;
+            if let Some(named) = named(subschema, annotation, parts) {
+                return Some(named);
             }
             if OTHER_PLACES.contains(&step.as_str()) {
                 break;
             }
         }
-        Vec::new()
+        None
     }
 }
 
 /// The keywords beyond which a subschema describes another property.
 const OTHER_PLACES: [&str; 4] = ["properties", "patternProperties", "additionalProperties", "propertyNames"];
 
-fn named(subschema: &Value, keyword: &str, missing: Option<&str>) -> Option<Vec<RequirementId>> {
-    let mut named = subschema.get("requirement")?;
-    for part in [Some(keyword), missing] {
-        if let (Value::Object(by_part), Some(part)) = (named, part) {
+fn named<'a>(subschema: &'a Value, annotation: &str, parts: [Option<&str>; 2]) -> Option<&'a Value> {
+    let mut named = subschema.get(annotation)?;
+    for part in parts.into_iter().flatten() {
+        if let Value::Object(by_part) = named {
             named = by_part.get(part)?;
         }
     }
+    (!named.is_object()).then_some(named)
+}
+
+fn ids(named: &Value) -> Option<Vec<RequirementId>> {
     match named {
-        Value::String(_) => Some(vec![id(named)?]),
         Value::Array(ids) => ids.iter().map(id).collect(),
-        _ => None,
+        one => Some(vec![id(one)?]),
     }
 }
 
@@ -196,14 +182,13 @@ fn id(text: &Value) -> Option<RequirementId> {
     text.as_str()?.parse().ok()
 }
 
-/// Whether the requirement binds under `version`.
-pub(crate) fn applies(id: &RequirementId, version: Version) -> bool {
-    Specification::embedded().get(id.as_str()).is_none_or(|requirement| requirement.applies(version))
+fn severity(word: &str) -> Option<Severity> {
+    [Severity::Note, Severity::Warning, Severity::Error].into_iter().find(|it| it.as_str() == word)
 }
 
 /// The subschema that the `$ref` of `subschema` names. In another document, where no requirement
 /// is named, the way ends.
-fn referred<'a>(schema: &'a Value, subschema: &Value) -> &'a Value {
+pub(crate) fn referred<'a>(schema: &'a Value, subschema: &Value) -> &'a Value {
     let reference = subschema.get("$ref").and_then(Value::as_str).unwrap_or_default();
     let pointer = reference.trim_start_matches('#');
     schema.pointer(pointer).unwrap_or(&Value::Null)

@@ -1,47 +1,207 @@
 //! Finds everything that is wrong with one document.
 
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Mutex;
+
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
-use ocf_spec::{Requirement, RequirementId, Specification, Version};
+use ocf_spec::{RequirementId, Specification, Version};
 use serde_json::Value;
 
-use crate::schema::{self, applies};
-use crate::text::{self, joined};
-use crate::{Finding, Kind, message, rules};
+use crate::text::{Fault, Text, joined};
+use crate::{Finding, Kind, Severity, hint, message, misspelt, place, projected, rules, schema};
 
-/// The upstream clause that demands UTF-8 of a config.
-const ENCODING: &str = "GLO-001";
-/// The upstream clause that forbids a name which its object has already.
-const UNIQUE_NAMES: &str = "GLO-002";
-
-/// RFC 8259, to which upstream refers for JSON, doesn't allow one at the beginning.
-const BYTE_ORDER_MARK: &str = "\u{feff}";
+/// The most findings that are listed of one document; a last one says that there are more.
+pub const MOST_FINDINGS: usize = 20_000;
 
 /// Everything in `document` that offends against its schema, and then against the [`rules`], under
 /// `version` of the specification. Of a requirement that doesn't apply to that version there is
 /// none, and none of what stands in a property that came later.
 ///
-/// A finding may be of any level: whether it is an offence or advice, its requirement says.
+/// A finding may be of any level: whether it is an offence or advice, its severity says.
 pub fn validate(kind: Kind, document: &Value, version: Version) -> Vec<Finding> {
-    let schema = schema::of(kind);
-    let by_schema = schema.errors(document, version).map(|(requirement, error)| Finding {
-        requirement,
-        pointer: place(&error),
-        message: message::of(&error),
-    });
-    let by_rules = rules::of(kind).flat_map(|rule| by_rule(rule, document, version));
-    by_schema.chain(by_rules).collect()
+    embedded(kind, version).validate(document)
 }
 
-fn by_rule(rule: &rules::Rule, document: &Value, version: Version) -> Vec<Finding> {
-    let requirement = rule.id();
-    if requirement.as_ref().is_some_and(|id| !applies(id, version)) {
-        return Vec::new();
+/// As [`validate`], from the bytes of a file: also what is wrong with them as a text, and with the
+/// text as JSON. A text that can't be read as JSON gives that finding and no other.
+pub fn validate_bytes(kind: Kind, bytes: &[u8], version: Version) -> Vec<Finding> {
+    embedded(kind, version).validate_bytes(bytes)
+}
+
+/// The validator of the schema and the specification that this crate carries, made at its first use.
+pub fn embedded(kind: Kind, version: Version) -> &'static Validator<'static> {
+    type Made = (Kind, Version, &'static Validator<'static>);
+    static MADE: Mutex<Vec<Made>> = Mutex::new(Vec::new());
+    let mut made = MADE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some((_, _, validator)) = made.iter().find(|it| (it.0, it.1) == (kind, version)) {
+        return validator;
     }
-    let offences = (rule.offences)(document).into_iter();
-    offences
-        .map(|offence| Finding { requirement: requirement.clone(), pointer: offence.pointer, message: offence.message })
-        .collect()
+    let validator = Validator::new(kind, schema::document(kind), Specification::embedded(), version);
+    // There are as many as kinds and versions; each lives as long as the program.
+    let validator: &'static _ = Box::leak(Box::new(validator.expect("a test proves that each schema compiles")));
+    made.push((kind, version, validator));
+    validator
+}
+
+/// A schema, the rules beside it, and the version under which both are taken.
+pub struct Validator<'s> {
+    kind: Kind,
+    specification: &'s Specification,
+    version: Version,
+    schema: Value,
+    compiled: jsonschema::Validator,
+    /// The format's names; none for the suite's own documents, which are closed.
+    known: Option<misspelt::Known>,
+}
+
+/// A schema that is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidSchema {
+    kind: Kind,
+    why: String,
+}
+
+impl fmt::Display for InvalidSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the schema of {}: {}", self.kind.as_str(), self.why)
+    }
+}
+
+impl std::error::Error for InvalidSchema {}
+
+impl<'s> Validator<'s> {
+    /// Prepares `schema` for documents of `kind` under `version`. The requirements that it names are
+    /// those of `specification`; the rules are always this crate's.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the schema.
+    pub fn new(
+        kind: Kind,
+        schema: &Value,
+        specification: &'s Specification,
+        version: Version,
+    ) -> Result<Self, InvalidSchema> {
+        let schema = projected(schema, specification, version);
+        let compiled = schema::compiled(kind, &schema).map_err(|why| InvalidSchema { kind, why })?;
+        let known = Kind::FORMAT.contains(&kind).then(|| misspelt::Known::of(&schema));
+        Ok(Self { kind, specification, version, schema, compiled, known })
+    }
+
+    /// The schema as it stands in the version.
+    pub fn schema(&self) -> &Value {
+        &self.schema
+    }
+
+    /// Everything that is wrong with `document`; of more than [`MOST_FINDINGS`] only so many.
+    pub fn validate(&self, document: &Value) -> Vec<Finding> {
+        let mut findings = self.by_schema(document);
+        findings.extend(rules::of(self.kind).flat_map(|rule| self.by_rule(rule, document)));
+        findings.extend(self.known.iter().flat_map(|it| it.misspelt(document)).map(note));
+        if findings.len() > MOST_FINDINGS {
+            findings.truncate(MOST_FINDINGS);
+            let message = format!("there are more than {MOST_FINDINGS} findings; the others are not listed");
+            findings.push(about_text(None, "", message));
+        }
+        findings
+    }
+
+    fn by_schema(&self, document: &Value) -> Vec<Finding> {
+        // Asking first whether there is any error is many times quicker than listing none.
+        if self.compiled.is_valid(document) {
+            return Vec::new();
+        }
+        let errors = self.compiled.iter_errors(document);
+        errors.filter_map(|error| self.finding(&error)).take(MOST_FINDINGS + 1).collect()
+    }
+
+    fn finding(&self, error: &ValidationError<'_>) -> Option<Finding> {
+        let said = schema::said(&self.schema, error);
+        let in_force = said.requirements.iter().find(|id| self.applies(id)).cloned();
+        if in_force.is_none() && !said.requirements.is_empty() {
+            return None;
+        }
+        Some(Finding {
+            severity: said.severity.unwrap_or_else(|| self.severity(in_force.as_ref())),
+            requirement: in_force,
+            pointer: place(error),
+            of_name: matches!(error.kind(), ValidationErrorKind::PropertyNames { .. }),
+            message: message::of(error),
+            hint: hint::of(error),
+            span: None,
+        })
+    }
+
+    fn by_rule(&self, rule: &rules::Rule, document: &Value) -> Vec<Finding> {
+        let requirement = rule.id();
+        if requirement.as_ref().is_some_and(|id| !self.applies(id)) {
+            return Vec::new();
+        }
+        let severity = self.severity(requirement.as_ref());
+        let finding = |offence: rules::Offence| Finding {
+            requirement: requirement.clone(),
+            severity,
+            pointer: offence.pointer,
+            of_name: false,
+            message: offence.message,
+            hint: None,
+            span: None,
+        };
+        (rule.offences)(document).into_iter().take(MOST_FINDINGS + 1).map(finding).collect()
+    }
+
+    fn applies(&self, id: &RequirementId) -> bool {
+        self.specification.get(id.as_str()).is_none_or(|requirement| requirement.applies(self.version))
+    }
+
+    fn severity(&self, id: Option<&RequirementId>) -> Severity {
+        let requirement = id.and_then(|id| self.specification.get(id.as_str()));
+        requirement.map_or(Severity::Error, |it| Severity::of(it.level))
+    }
+
+    /// As [`Validator::validate`], from the bytes of a file; every finding has its span, and they are
+    /// in the order of the text.
+    pub fn validate_bytes(&self, bytes: &[u8]) -> Vec<Finding> {
+        self.validate_text(&Text::read(bytes))
+    }
+
+    /// As [`Validator::validate_bytes`], of a text that was read already.
+    pub fn validate_text(&self, text: &Result<Text<'_>, Fault>) -> Vec<Finding> {
+        let text = match text {
+            Ok(text) => text,
+            Err(fault) => return vec![self.by_fault(fault.clone())],
+        };
+        let mut findings: Vec<Finding> = text.faults.iter().cloned().map(|fault| self.by_fault(fault)).collect();
+        findings.extend(self.validate(&text.value));
+        self.add_huge_integers(text, &mut findings);
+        text.locate(&mut findings);
+        findings
+    }
+
+    fn by_fault(&self, fault: Fault) -> Finding {
+        // The requirements on the text are those on config.json; other documents are JSON by name only.
+        let id = fault.requirement.filter(|_| self.kind == Kind::Config).and_then(|id| self.specification.get(id));
+        let requirement = id.filter(|it| it.applies(self.version)).map(|it| it.id.clone());
+        Finding { span: Some(fault.span), ..about_text(requirement, &fault.pointer, fault.message) }
+    }
+
+    /// Integers that readers will round, each in its own way, where nothing else was found.
+    fn add_huge_integers(&self, text: &Text<'_>, findings: &mut Vec<Finding>) {
+        if !text.has_floats {
+            return;
+        }
+        let known: BTreeSet<&str> = findings.iter().map(|it| it.pointer.as_str()).collect();
+        let known = place::places(text.text, known.into_iter()).into_values();
+        let known: BTreeSet<usize> = known.map(|it| it.value.start).collect();
+        let added = place::huge_integers(text.text).into_iter().filter(|span| !known.contains(&span.start));
+        findings.extend(added.take(MOST_FINDINGS).map(|span| Finding {
+            severity: Severity::Warning,
+            span: Some(span.start + text.offset..span.end + text.offset),
+            ..about_text(None, "", "64 bits do not hold this integer, so readers disagree about it".to_owned())
+        }));
+    }
 }
 
 /// Where it is; of a name that is wrong, the member of that name.
@@ -56,46 +216,17 @@ fn place(error: &ValidationError<'_>) -> String {
     }
 }
 
-/// As [`validate`], from the bytes of a file: also what is wrong with them as a text, and with the
-/// text as JSON. A text that can't be read as JSON gives that finding and no other.
-pub fn validate_bytes(kind: Kind, bytes: &[u8], version: Version) -> Vec<Finding> {
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let message = format!("the text is not UTF-8 from byte {} on", error.valid_up_to());
-            return vec![about_text(clause(kind, ENCODING), "", message)];
-        }
-    };
-    let Some(unmarked) = text.strip_prefix(BYTE_ORDER_MARK) else {
-        return by_text(kind, text, version);
-    };
-    let mark = about_text(None, "", "the text begins with a byte order mark".to_owned());
-    [vec![mark], by_text(kind, unmarked, version)].concat()
-}
-
-fn by_text(kind: Kind, text: &str, version: Version) -> Vec<Finding> {
-    let text = match text::parse(text) {
-        Ok(text) => text,
-        Err(error) => {
-            return vec![about_text(None, "", format!("the text is no JSON: {error}"))];
-        }
-    };
-    let requirement = clause(kind, UNIQUE_NAMES);
-    let duplicates = text
-        .duplicates
-        .iter()
-        .map(|pointer| about_text(requirement.clone(), pointer, "the object has this name already".to_owned()));
-    duplicates.chain(validate(kind, &text.value, version)).collect()
+fn note(misspelt: misspelt::Misspelt) -> Finding {
+    Finding {
+        severity: Severity::Note,
+        of_name: true,
+        hint: Some(format!("did you mean `{}`?", misspelt.meant)),
+        ..about_text(None, &misspelt.pointer, "the format has no property of this name".to_owned())
+    }
 }
 
 fn about_text(requirement: Option<RequirementId>, pointer: &str, message: String) -> Finding {
-    Finding { requirement, pointer: pointer.to_owned(), message }
-}
-
-/// The requirement that carries an upstream clause about configs, once a chapter has it.
-fn clause(kind: Kind, id: &str) -> Option<RequirementId> {
-    let mut requirements = Specification::embedded().requirements();
-    let carries = |it: &&Requirement| it.clauses.iter().any(|clause| clause == id);
-    let found = requirements.find(carries).filter(|_| kind == Kind::Config);
-    found.map(|it| it.id.clone())
+    let severity = Severity::Error;
+    let pointer = pointer.to_owned();
+    Finding { requirement, severity, pointer, of_name: false, message, hint: None, span: None }
 }

@@ -86,8 +86,8 @@ fn each_requirement_that_a_schema_or_a_rule_names_exists() {
     let specification = Specification::embedded();
     for kind in Kind::ALL {
         for id in enforced(kind) {
-            let nearest = specification.nearest(id.as_str());
-            assert!(specification.get(id.as_str()).is_some(), "{kind:?}: {id}; perhaps {nearest:?}");
+            let found = specification.get(id.as_str());
+            assert!(found.is_some(), "{kind:?}: {id}; perhaps {:?}", specification.nearest(id.as_str()));
         }
     }
 }
@@ -97,6 +97,31 @@ fn a_config_enforces_the_requirements_of_its_author_and_refusals() {
     assert!(enforced(Kind::Config).len() > 100);
     assert!(enforced(Kind::Config).iter().any(|id| id.as_str() == "rlimits.duplicate-refused"));
     assert!(Kind::ALL[3..].iter().all(|kind| enforced(*kind).is_empty()));
+}
+
+/// A runtime lists what it takes in a config, so both schemas know the same names.
+#[test]
+fn features_name_what_a_config_may_say() {
+    let mut said: Vec<BTreeSet<String>> = Vec::new();
+    visit(&document(Kind::Config), "", &mut |_, subschema| {
+        said.extend(subschema.get("pattern").and_then(Value::as_str).and_then(alternatives));
+        let properties = subschema.get("properties").and_then(Value::as_object);
+        said.extend(properties.map(|them| them.keys().cloned().collect()));
+    });
+    visit(&document(Kind::Features), "", &mut |place, subschema| {
+        let listed = subschema.get("enum").and_then(Value::as_array);
+        let listed = listed.map(|all| all.iter().map(|it| it.as_str().unwrap().to_owned()).collect::<BTreeSet<_>>());
+        let listed = listed.or(subschema.get("pattern").and_then(Value::as_str).and_then(alternatives));
+        assert!(listed.is_none_or(|it| said.contains(&it)), "{place}");
+    });
+}
+
+/// The texts that `^PREFIX(ONE|OTHER)$` matches.
+fn alternatives(pattern: &str) -> Option<BTreeSet<String>> {
+    let (prefix, rest) = pattern.strip_prefix('^')?.split_once('(')?;
+    let all = rest.strip_suffix(")$")?.split('|');
+    let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    all.map(|one| (plain(prefix) && plain(one)).then(|| format!("{prefix}{one}"))).collect()
 }
 
 fn visit(schema: &Value, place: &str, look: &mut impl FnMut(&str, &Value)) {
