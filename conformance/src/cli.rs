@@ -1,10 +1,15 @@
 //! The command line `ocf`.
 
+mod checkout;
 mod clean;
 mod doctor;
+mod explain;
 mod fixtures;
 mod judge;
+mod spec;
+mod terminal;
 mod test;
+mod validate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +37,13 @@ struct Cli {
 enum Command {
     /// Run a runtime against the cases, and report
     Test(test::Arguments),
+    /// Check documents of the format without running anything
+    Validate(validate::Arguments),
+    /// Tell all about one requirement, or what a chapter holds
+    Explain(explain::Arguments),
+    /// Lint, count and compare the specification itself
+    #[command(name = "spec")]
+    Specification(spec::Arguments),
     /// Judge recorded evidence again, without the runtime
     Judge(judge::Arguments),
     /// Tell what this host can decide, and why not the rest
@@ -51,6 +63,9 @@ pub fn main() -> ExitCode {
     }
     let done = match Cli::parse().command {
         Command::Test(arguments) => test::run(arguments),
+        Command::Validate(arguments) => validate::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Specification(arguments) => spec::run(&arguments),
         Command::Judge(arguments) => judge::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Clean => clean::run(),

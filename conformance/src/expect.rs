@@ -87,7 +87,15 @@ const CHAPTERS: &[(&str, Expect)] = &[
 /// All expectations of a case that was run: the laws', and its own if it was run for itself; those of requirements
 /// that are in force in the version tested.
 pub fn expectations(header: &Header, evidence: &Evidence) -> Vec<Expectation> {
-    let specification = Specification::embedded();
+    expectations_under(Specification::embedded(), header, evidence)
+}
+
+/// The same with the requirements of another specification than the one that this program carries.
+pub fn expectations_under(
+    specification: &Specification,
+    header: &Header,
+    evidence: &Evidence,
+) -> Vec<Expectation> {
     let mut all = derived(header, evidence);
     all.retain(|e| specification.get(e.requirement.as_str()).is_some_and(|r| r.applies(header.spec)));
     all

@@ -6,7 +6,9 @@
 pub mod adapter;
 pub mod ask;
 pub mod case;
+pub mod checks;
 pub mod cli;
+pub mod edition;
 pub mod evidence;
 pub mod expect;
 pub mod expectation;

@@ -16,7 +16,7 @@ use ocf_spec::{RequirementId, Specification, VERSIONS, Version};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-pub use self::select::{Filter, Shard, fixtures};
+pub use self::select::{Filter, Shard, base, fixtures};
 use crate::adapter::Adapter;
 use crate::ask;
 use crate::case::{Base, Call, Case, MAIN, Step, Verb};

@@ -357,7 +357,7 @@ impl Display for Bar<'_> {
 }
 
 /// Text that isn't ours, made visible and escaped for an element or a quoted attribute.
-pub(super) struct Text<'a>(pub(super) &'a str);
+pub(crate) struct Text<'a>(pub(crate) &'a str);
 
 impl Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -376,7 +376,7 @@ impl Display for Text<'_> {
 }
 
 /// The specification's own text, escaped all the same, with what stands between backquotes as code.
-struct Prose<'a>(&'a str);
+pub(crate) struct Prose<'a>(pub(crate) &'a str);
 
 impl Display for Prose<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
