@@ -110,7 +110,7 @@ fn a_wrong_value_offends_against_the_requirement_that_speaks_of_it() {
         ("/linux/seccomp/syscalls/0/args/0", json!(7), "seccomp.arguments-array"),
         ("/linux/seccomp/syscalls/0/args/0/index", json!(6), "seccomp.argument-index-known"),
         ("/linux/seccomp/syscalls/0/args/0/index", json!(-1), "seccomp.argument-index-required"),
-        ("/linux/seccomp/flags/0", json!("TSYNC"), "seccomp.flag-with-wait-killable"),
+        ("/linux/seccomp/flags/0", json!("TSYNC"), "seccomp.flag-value"),
         ("/linux/devices/0/path", json!("dev/fuse"), "devices.path-required"),
         ("/linux/devices/0/fileMode", json!("0666"), "devices.file-mode-integer"),
         ("/linux/resources/devices/0/access", json!("rx"), "devices.rule-access-letters"),

@@ -283,6 +283,18 @@ fn examples() -> Vec<Example> {
             seccomp(json!({"syscalls": [{"names": ["read"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}]})),
         ),
         example(
+            "seccomp.architecture-native",
+            seccomp(json!({"architectures": ["SCMP_ARCH_X86", "SCMP_ARCH_NATIVE"]})),
+            "/linux/seccomp/architectures/1",
+            seccomp(json!({"architectures": ["SCMP_ARCH_X86", "SCMP_ARCH_SHEB"]})),
+        ),
+        example(
+            "seccomp.flag-listed",
+            seccomp(json!({"flags": ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_TSYNC_ESRCH"]})),
+            "/linux/seccomp/flags/1",
+            seccomp(json!({"flags": ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]})),
+        ),
+        example(
             "annotations.reserved-key",
             json!({"annotations": {"org.opencontainers.image.exposedPorts": ""}}),
             "/annotations/org.opencontainers.image.exposedPorts",

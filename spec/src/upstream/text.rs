@@ -315,7 +315,8 @@ mod tests {
 
     #[test]
     fn a_sentence_may_go_on_in_the_next_line() {
-        let text = "# top\nThe runtime MUST\nremove it. It MAY\n\n* (OPTIONAL) one\n* two\n  is REQUIRED\n| MAY |\na | MUST\n";
+        let text =
+            "# top\nThe runtime MUST\nremove it. It MAY\n\n* (OPTIONAL) one\n* two\n  is REQUIRED\n| MAY |\na | MUST\n";
         let found = scan(text);
         let places: Vec<_> = found.iter().map(|it| (it.line, it.sentence.as_str())).collect();
         let expected = [
