@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use ocf_fixtures::STATIC;
 use ocf_schema::{Kind, rules, schema};
@@ -93,6 +94,16 @@ impl Checks {
         Ok(checks)
     }
 
+    /// The same, made once: while the program runs they do not change.
+    ///
+    /// # Errors
+    ///
+    /// As [`Checks::embedded`].
+    pub fn shared() -> Result<&'static Self, String> {
+        static SHARED: OnceLock<Result<Checks, String>> = OnceLock::new();
+        SHARED.get_or_init(Self::embedded).as_ref().map_err(Clone::clone)
+    }
+
     /// How the requirement of this id is checked.
     pub fn get(&self, id: &RequirementId) -> Check {
         self.by_id.get(id.as_str()).cloned().unwrap_or_default()
@@ -157,8 +168,13 @@ fn on_host(spec: Version, unified: bool) -> Result<Header, String> {
     }
     host.namespaces = ["user", "time", "cgroup"].map(str::to_owned).into();
     let (name, adapter) = Adapter::choose(Path::new("runtime"), None)?;
-    let runtime =
-        Identity { name: String::new(), version: String::new(), path: String::new(), sha256: String::new(), adapter: name };
+    let runtime = Identity {
+        name: String::new(),
+        version: String::new(),
+        path: String::new(),
+        sha256: String::new(),
+        adapter: name,
+    };
     Ok(Header {
         format: FORMAT.to_owned(),
         suite: String::new(),

@@ -18,11 +18,12 @@ use ocf_schema::{Kind, Validator};
 use ocf_spec::{Sources, Specification, VERSIONS, Version};
 use serde_json::Value;
 
+use crate::judge::visible;
 pub use amendment::{Amendments, Entry, Replacement, Rewording, versions};
 pub use document::Document;
+use files::Files;
 pub use impact::{Impact, Rejudged, Stale, Turned, between, stale};
 pub use judged::{Fault, Judged, shown, unkept};
-use files::Files;
 
 /// One state of the sources.
 #[derive(Clone, Debug)]
@@ -152,8 +153,6 @@ impl Edition {
 
 fn unknown(word: &str, why: &str) -> String {
     let versions: Vec<String> = VERSIONS.iter().map(ToString::to_string).collect();
-    format!(
-        "{word}: no version of the format ({}), no directory, and no revision of a repository here ({why})",
-        versions.join(" ")
-    )
+    let (word, why, versions) = (visible(word), visible(why), versions.join(" "));
+    format!("{word}: no version of the format ({versions}), no directory, and no revision of a repository here ({why})")
 }

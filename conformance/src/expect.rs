@@ -91,11 +91,7 @@ pub fn expectations(header: &Header, evidence: &Evidence) -> Vec<Expectation> {
 }
 
 /// The same with the requirements of another specification than the one that this program carries.
-pub fn expectations_under(
-    specification: &Specification,
-    header: &Header,
-    evidence: &Evidence,
-) -> Vec<Expectation> {
+pub fn expectations_under(specification: &Specification, header: &Header, evidence: &Evidence) -> Vec<Expectation> {
     let mut all = derived(header, evidence);
     all.retain(|e| specification.get(e.requirement.as_str()).is_some_and(|r| r.applies(header.spec)));
     all

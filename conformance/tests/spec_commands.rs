@@ -188,7 +188,10 @@ fn exports_are_json_and_say_which_version_they_are_of() {
     let output = ocf(here(), &["spec", "export", "--spec", "1.0.2", "--schema", "config"]);
     assert_eq!(json(&output)["$id"], "urn:ocf:config:1.0.2");
     let output = ocf(here(), &["spec", "export", "--spec", "1.1.0", "--requirements"]);
-    assert_eq!((json(&output)["format"].clone(), json(&output)["spec"].clone()), ("ocf-requirements/1".into(), "1.1.0".into()));
+    assert_eq!(
+        (json(&output)["format"].clone(), json(&output)["spec"].clone()),
+        ("ocf-requirements/1".into(), "1.1.0".into())
+    );
     assert_eq!(json(&ocf(here(), &["spec", "export"])).get("spec"), None);
     let output = ocf(here(), &["spec", "export", "--spec", "1.9.0"]);
     assert_eq!(output.status.code(), Some(2));
@@ -229,7 +232,7 @@ fn one_round_of_watching_tells_what_is_wrong_since_the_last_commit() {
     let output = ocf(&folder.0, &["spec", "watch", "--once"]);
     let shown = text(&output.stdout);
     assert!(shown.contains("Static verdicts: none changes") && shown.contains("none changed"), "{shown}");
-    folder.replace("schema/config.json", r#""maskedPaths": { "$ref": "#/$defs/masked-paths" },"#, "");
+    folder.replace("schema/config.json", r##""maskedPaths": { "$ref": "#/$defs/masked-paths" },"##, "");
     let output = ocf(&folder.0, &["spec", "watch", "--once"]);
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{shown}");

@@ -74,7 +74,9 @@ impl Checkout {
         }
         match has("conversion.md")? {
             true => Ok(Repository::Image),
-            false => Err(format!("{}: neither runtime-spec nor image-spec: no runtime.md, no conversion.md", self.name)),
+            false => {
+                Err(format!("{}: neither runtime-spec nor image-spec: no runtime.md, no conversion.md", self.name))
+            }
         }
     }
 
@@ -169,7 +171,9 @@ impl Checkout {
 fn file(directory: &Path, path: &str) -> io::Result<Option<Vec<u8>>> {
     let path = directory.join(path);
     let about = match fs::symlink_metadata(&path) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         other => other?,
     };
     if !about.is_file() || !path.canonicalize()?.starts_with(directory) {

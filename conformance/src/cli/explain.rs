@@ -68,10 +68,8 @@ fn unknown(specification: &Specification, name: &str) -> String {
     // A chapter's name comes first: of an id without its second part much would have to change.
     let near = near.map(|(_, name)| name).filter(|_| !name.contains('.'));
     let near = near.or_else(|| specification.nearest(name).map(|id| id.as_str()));
-    let hint = near.map_or_else(
-        || "`ocf spec coverage` lists the chapters".to_owned(),
-        |near| format!("did you mean {near}?"),
-    );
+    let hint = near
+        .map_or_else(|| "`ocf spec coverage` lists the chapters".to_owned(), |near| format!("did you mean {near}?"));
     format!("{}: no requirement or chapter has this name; {hint}", crate::judge::visible(name))
 }
 
@@ -192,7 +190,8 @@ impl Explained<'_> {
 
     fn fixtures(&self, page: &mut Page) {
         let chapter = format!("{}/", self.requirement.id.chapter());
-        let (own, others): (Vec<&String>, Vec<&String>) = self.check.cases.iter().partition(|it| it.starts_with(&chapter));
+        let (own, others): (Vec<&String>, Vec<&String>) =
+            self.check.cases.iter().partition(|it| it.starts_with(&chapter));
         let names: Vec<&str> = own.iter().map(|it| it.as_str()).collect();
         let further = counted(others.len(), "case");
         let text = match (names.is_empty(), others.is_empty()) {
@@ -230,12 +229,11 @@ impl Explained<'_> {
 
     fn document(&self) -> Value {
         let it = self.requirement;
-        let clause = |it: &&Clause| {
-            json!({ "id": it.id, "keyword": it.keyword, "file": it.file, "anchor": it.anchor, "tag": it.tag, "url": it.url() })
-        };
+        let clause = |it: &&Clause| json!({ "id": it.id, "keyword": it.keyword, "file": it.file, "anchor": it.anchor, "tag": it.tag, "url": it.url() });
         let verdicts = self.tested.iter().filter_map(|tested| Some((tested, tested.verdict(it)?)));
-        let verdicts = verdicts
-            .map(|(tested, verdict)| json!({ "runtime": tested.name, "spec": tested.report.suite.spec, "verdict": verdict }));
+        let verdicts = verdicts.map(
+            |(tested, verdict)| json!({ "runtime": tested.name, "spec": tested.report.suite.spec, "verdict": verdict }),
+        );
         let words = self.words.as_ref().map(|all| all.iter().map(Words::document).collect::<Vec<_>>());
         json!({
             "id": it.id,
@@ -298,8 +296,15 @@ impl Words {
         }
         for change in &comparison.changes {
             match change {
-                Change::Reworded { clauses, before, after, .. } if clauses.iter().any(|it| it.clause.id == clause.id) => {
-                    return new(format!("{}:{}", after.file, after.line), "reworded", before.as_ref(), Some(&after.text));
+                Change::Reworded { clauses, before, after, .. }
+                    if clauses.iter().any(|it| it.clause.id == clause.id) =>
+                {
+                    return new(
+                        format!("{}:{}", after.file, after.line),
+                        "reworded",
+                        before.as_ref(),
+                        Some(&after.text),
+                    );
                 }
                 Change::Moved { clauses, to } if clauses.iter().any(|it| it.id == clause.id) => {
                     return new(format!("{}:{}", to.file, to.line), "moved", None, Some(&to.text));

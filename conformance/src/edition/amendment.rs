@@ -81,7 +81,8 @@ impl Amendments {
         amendments.replaced = replaced(&mut ceased, &mut came, new);
         amendments.came = came.into_iter().map(|it| news.entry(it)).collect();
         amendments.ceased = ceased.into_iter().map(entry).collect();
-        amendments.changed = is.iter().filter_map(|it| rewording(was.iter().find(|other| other.id == it.id)?, it)).collect();
+        amendments.changed =
+            is.iter().filter_map(|it| rewording(was.iter().find(|other| other.id == it.id)?, it)).collect();
         amendments
     }
 
@@ -125,7 +126,8 @@ impl Amendments {
     /// there.
     pub fn grade(&self, enforced: &BTreeMap<RequirementId, Grade>) -> Option<Grade> {
         let came = self.added.iter().chain(&self.came).map(|it| enforced.get(&it.id).copied().unwrap_or(of_new(it)));
-        let gone = self.removed.iter().chain(&self.ceased).map(|it| enforced.get(&it.id).copied().unwrap_or(Grade::Widening));
+        let gone =
+            self.removed.iter().chain(&self.ceased).map(|it| enforced.get(&it.id).copied().unwrap_or(Grade::Widening));
         let replaced = self.replaced.iter().map(|it| it.grade(enforced));
         let changed = self.changed.iter().map(Rewording::grade);
         came.chain(gone).chain(replaced).chain(changed).reduce(Grade::and)
@@ -164,7 +166,8 @@ impl News<'_> {
 impl Replacement {
     /// Who kept what ceases may break what comes.
     fn grade(&self, enforced: &BTreeMap<RequirementId, Grade>) -> Grade {
-        let known = self.came.iter().chain(&self.ceased).filter_map(|it| enforced.get(&it.id).copied()).reduce(Grade::and);
+        let known =
+            self.came.iter().chain(&self.ceased).filter_map(|it| enforced.get(&it.id).copied()).reduce(Grade::and);
         known.unwrap_or_else(|| self.came.iter().map(of_new).fold(Grade::Editorial, Grade::and))
     }
 }
@@ -356,7 +359,10 @@ mod tests {
     fn the_reversal_of_poststart_hooks_is_a_replacement() {
         let amendments = Amendments::between(&embedded("1.2.1"), &embedded("1.3.0"));
         let poststart = replacement(&amendments, "hooks.poststart-failure-continues");
-        assert!(poststart.came.iter().any(|it| it.id.as_str().starts_with("hooks.poststart-failure-")), "{poststart:?}");
+        assert!(
+            poststart.came.iter().any(|it| it.id.as_str().starts_with("hooks.poststart-failure-")),
+            "{poststart:?}"
+        );
         assert_eq!(poststart.grade(&BTreeMap::new()), Grade::Breaking);
     }
 

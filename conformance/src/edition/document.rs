@@ -168,9 +168,7 @@ fn filled(document: &Value) -> Value {
     match document {
         Value::String(text) => Value::String(filled_text(text)),
         Value::Array(items) => items.iter().map(filled).collect(),
-        Value::Object(members) => {
-            members.iter().map(|(name, value)| (filled_text(name), filled(value))).collect()
-        }
+        Value::Object(members) => members.iter().map(|(name, value)| (filled_text(name), filled(value))).collect(),
         other => other.clone(),
     }
 }

@@ -35,7 +35,11 @@ impl Files {
     /// Reads the same from a revision. Symbolic links are passed over.
     pub fn of_revision(repository: &Path, revision: &str) -> Result<Self, String> {
         let commit = check_revision(repository, revision)?;
-        let listed = git(repository, &["ls-tree", "-r", "-z", "--full-tree", &commit, "--", FOLDERS[0], FOLDERS[1], FOLDERS[2]], b"")?;
+        let listed = git(
+            repository,
+            &["ls-tree", "-r", "-z", "--full-tree", &commit, "--", FOLDERS[0], FOLDERS[1], FOLDERS[2]],
+            b"",
+        )?;
         let blobs: Vec<(String, String)> = listed.split(|byte| *byte == 0).filter_map(blob).collect();
         let asked: String = blobs.iter().map(|(hash, _)| format!("{hash}\n")).collect();
         let answer = git(repository, &["cat-file", "--batch"], asked.as_bytes())?;

@@ -115,8 +115,12 @@ pub fn between(was: &Judged, is: &Judged, document: &str, versions: [Version; 2]
 
 /// The checks of all requirements that are no longer what they were.
 pub fn stale(amendments: &Amendments) -> Result<Vec<Stale>, String> {
-    let checks = Checks::embedded()?;
-    let outdated = amendments.outdated().into_iter().map(|id| (id, checks.get(id)));
+    let outdated = amendments.outdated();
+    if outdated.is_empty() {
+        return Ok(Vec::new());
+    }
+    let checks = Checks::shared()?;
+    let outdated = outdated.into_iter().map(|id| (id, checks.get(id)));
     let stale = outdated.filter(|(_, check)| !check.is_none()).map(|(id, check)| Stale {
         requirement: id.clone(),
         why: amendments.fate(id),

@@ -31,12 +31,21 @@ impl Judged {
     ///
     /// A schema that is none.
     pub fn of(edition: &Edition, documents: &[&Document], versions: &[Version]) -> Result<Self, String> {
+        let each: Vec<_> = versions.iter().map(|version| (*version, documents.to_vec())).collect();
+        Self::of_each(edition, &each)
+    }
+
+    /// Judges other documents in each version.
+    ///
+    /// # Errors
+    ///
+    /// A schema that is none.
+    pub fn of_each(edition: &Edition, documents: &[(Version, Vec<&Document>)]) -> Result<Self, String> {
         let each: Vec<Result<Self, String>> = thread::scope(|scope| {
-            let judge = |version: &Version| {
-                let version = *version;
-                scope.spawn(move || Self::in_version(edition, documents, version))
-            };
-            let threads: Vec<_> = versions.iter().map(judge).collect();
+            let mut threads = Vec::with_capacity(documents.len());
+            for (version, documents) in documents {
+                threads.push(scope.spawn(|| Self::in_version(edition, documents, *version)));
+            }
             let joined = |it: thread::ScopedJoinHandle<'_, Result<Self, String>>| {
                 it.join().unwrap_or_else(|_| Err("judging the documents panicked".to_owned()))
             };
@@ -52,9 +61,12 @@ impl Judged {
     fn in_version(edition: &Edition, documents: &[&Document], version: Version) -> Result<Self, String> {
         let mut judged = Self::default();
         for kind in Kind::FORMAT {
+            let of_kind: Vec<_> = documents.iter().filter(|it| it.kind == kind).collect();
+            if of_kind.is_empty() {
+                continue;
+            }
             let validator = edition.validator(kind, version)?;
-            let of_kind = documents.iter().filter(|it| it.kind == kind);
-            let made = of_kind.filter_map(|it| Some((it, it.bytes(version)?)));
+            let made = of_kind.into_iter().filter_map(|it| Some((it, it.bytes(version)?)));
             judged.0.extend(made.map(|(it, bytes)| ((it.name.clone(), version), faults(&validator, &bytes))));
         }
         Ok(judged)
@@ -82,8 +94,8 @@ fn faults(validator: &Validator<'_>, bytes: &[u8]) -> BTreeSet<Fault> {
     findings.map(fault).collect()
 }
 
-/// The static fixtures that don't do what they say: a wrong document breaks just the requirement that it names, where it
-/// says, in each version in which that applies; its control breaks none.
+/// The static fixtures that don't do what they say: a wrong document breaks just the requirement that it names, where
+/// it says, in each version in which that applies; its control breaks none.
 pub fn unkept(edition: &Edition, documents: &[Document], judged: &Judged) -> Vec<String> {
     let mut unkept = Vec::new();
     let mut meant: Vec<Version> = Vec::new();

@@ -3,7 +3,6 @@
 mod text;
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 
 use clap::Args;
 use ocf_schema::compare::{Change, Comparison, Effect, Grade, Side};
@@ -12,6 +11,7 @@ use ocf_spec::{RequirementId, Version};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cli::terminal::print_json;
 use crate::edition::{Amendments, Edition, versions};
 
 #[derive(Args)]
@@ -30,11 +30,8 @@ pub fn run(arguments: &Arguments) -> Result<u8, String> {
     let (old, new) = named(&arguments.old, &arguments.new)?;
     let difference = Difference::between(&old, &new)?;
     match arguments.format.as_str() {
-        "json" => {
-            let text = serde_json::to_string_pretty(&difference).map_err(|e| format!("write the comparison: {e}"))?;
-            println!("{text}");
-        }
-        _ => print!("{}", text::render(&difference, std::io::stdout().is_terminal())),
+        "json" => print_json(&serde_json::to_value(&difference).map_err(|e| format!("write the comparison: {e}"))?)?,
+        _ => text::page(&difference).print()?,
     }
     Ok(u8::from(!difference.is_empty()))
 }
@@ -137,9 +134,8 @@ fn compared(kind: Kind, old: &Edition, new: &Edition, [before, after]: [Version;
 
 /// The one change that this kind of document came, if the older version demands nothing of it.
 fn came(kind: Kind, sides: [(&Value, &Edition, Version); 2]) -> Option<Change> {
-    let [was, is] = sides.map(|(schema, edition, version)| {
-        schema::requirements(&projected(schema, &edition.specification, version))
-    });
+    let [was, is] = sides
+        .map(|(schema, edition, version)| schema::requirements(&projected(schema, &edition.specification, version)));
     let what = format!("{} came: nothing was said of such documents", kind.as_str());
     (was.is_empty() && !is.is_empty()).then(|| Change {
         definition: String::new(),

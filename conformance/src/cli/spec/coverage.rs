@@ -198,7 +198,8 @@ impl Measured {
         page.line(Ink::Plain, "");
         clauses.by_file.iter().for_each(|it| line(&mut page, &it.name, &it.part));
         total(&mut page, &clauses.all);
-        let reasons: Vec<String> = clauses.set_aside_because.iter().map(|(why, count)| format!("{why} {count}")).collect();
+        let reasons: Vec<String> =
+            clauses.set_aside_because.iter().map(|(why, count)| format!("{why} {count}")).collect();
         if !reasons.is_empty() {
             page.line(Ink::Faint, &format!("  set aside: {}", reasons.join(", ")));
         }

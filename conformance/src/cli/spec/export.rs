@@ -6,6 +6,8 @@ use ocf_spec::{Requirement, Source, Specification, VERSIONS, Version};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::cli::terminal::print_json;
+
 /// The name of the format of exported requirements; schema/suite/requirements.json describes it.
 const FORMAT: &str = "ocf-requirements/1";
 
@@ -30,10 +32,9 @@ pub fn run(arguments: &Arguments) -> Result<u8, String> {
     }
     let document = match arguments.schema.as_deref() {
         Some(word) => of_schema(word, arguments.spec.unwrap_or(VERSIONS[VERSIONS.len() - 1]))?,
-        None => of_requirements(Specification::embedded(), arguments.spec)?,
+        None => of_requirements(Specification::embedded(), arguments.spec),
     };
-    let text = serde_json::to_string_pretty(&document).map_err(|e| format!("write the export: {e}"))?;
-    println!("{text}");
+    print_json(&document)?;
     Ok(0)
 }
 
@@ -48,7 +49,7 @@ fn of_schema(word: &str, version: Version) -> Result<Value, String> {
 }
 
 /// All requirements of a version, or of every version, chapter by chapter.
-fn of_requirements(specification: &Specification, version: Option<Version>) -> Result<Value, String> {
+fn of_requirements(specification: &Specification, version: Option<Version>) -> Value {
     let applies = |it: &&Requirement| version.is_none_or(|version| it.applies(version));
     let chapters: Vec<Chapter<'_>> = specification
         .chapters
@@ -64,7 +65,7 @@ fn of_requirements(specification: &Specification, version: Option<Version>) -> R
     if let Some(version) = version {
         document["spec"] = json!(version);
     }
-    Ok(document)
+    document
 }
 
 #[derive(Serialize)]
@@ -154,14 +155,14 @@ mod tests {
     #[test]
     fn the_exported_requirements_satisfy_their_schema() {
         for version in [None].into_iter().chain(VERSIONS.map(Some)) {
-            let document = of_requirements(Specification::embedded(), version).unwrap();
+            let document = of_requirements(Specification::embedded(), version);
             assert_eq!(validate(Kind::Requirements, &document, VERSIONS[6]), [], "{version:?}");
         }
     }
 
     #[test]
     fn every_requirement_has_its_page_unless_it_is_ours() {
-        let document = of_requirements(Specification::embedded(), None).unwrap();
+        let document = of_requirements(Specification::embedded(), None);
         let chapters = document["chapters"].as_array().unwrap();
         let all: Vec<&Value> = chapters.iter().flat_map(|it| it["requirements"].as_array().unwrap()).collect();
         assert_eq!(all.len(), Specification::embedded().requirements().count());
@@ -173,7 +174,8 @@ mod tests {
 
     #[test]
     fn a_version_has_what_is_in_force_there() {
-        let ids = |version: &str| of_requirements(Specification::embedded(), Some(version.parse().unwrap())).unwrap().to_string();
+        let ids =
+            |version: &str| of_requirements(Specification::embedded(), Some(version.parse().unwrap())).to_string();
         assert!(ids("1.2.1").contains(r#""hooks.poststart-failure-continues""#));
         assert!(!ids("1.3.0").contains(r#""hooks.poststart-failure-continues""#));
     }
@@ -202,8 +204,14 @@ mod tests {
         let validator = |version: &str| {
             let schema = schema(version);
             let version = version.parse().unwrap();
-            let validator = ocf_schema::Validator::new(Kind::Config, &schema, Specification::embedded(), version).unwrap();
-            validator.validate(&document).into_iter().filter(|it| it.severity == Severity::Error).map(|it| it.pointer).collect::<Vec<_>>()
+            let validator =
+                ocf_schema::Validator::new(Kind::Config, &schema, Specification::embedded(), version).unwrap();
+            validator
+                .validate(&document)
+                .into_iter()
+                .filter(|it| it.severity == Severity::Error)
+                .map(|it| it.pointer)
+                .collect::<Vec<_>>()
         };
         assert!(validator("1.1.0").contains(&"/domainname".to_owned()));
         assert!(!validator("1.0.2").contains(&"/domainname".to_owned()));

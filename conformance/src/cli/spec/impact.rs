@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::compare::named;
+use crate::cli::terminal::{Ink, Page, counted, print_json};
 use crate::edition::{Amendments, Fault, Impact, Rejudged, Stale, Turned};
-use crate::judge::{Verdict, visible};
+use crate::judge::Verdict;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -28,52 +29,51 @@ pub fn run(arguments: &Arguments) -> Result<u8, String> {
     let (old, new) = named(&arguments.old, &arguments.new)?;
     let impact = Impact::of(&old, &new, &arguments.runs)?;
     if arguments.format == "json" {
-        let text = serde_json::to_string_pretty(&impact).map_err(|e| format!("write the impact: {e}"))?;
-        println!("{text}");
+        print_json(&serde_json::to_value(&impact).map_err(|e| format!("write the impact: {e}"))?)?;
         return Ok(u8::from(!impact.is_empty()));
     }
-    println!("{} → {}", visible(&old.name), visible(&new.name));
-    println!("The laws and the rules are this program's own on both sides; only the data changes.");
-    let amendments = Amendments::between(&old, &new);
-    print!("{}{}", documents(&impact.documents, &amendments), stale(&impact.stale));
+    let mut page = Page::new();
+    page.line(Ink::Strong, &format!("{} → {}", old.name, new.name));
+    page.line(Ink::Faint, "The laws and the rules are this program's own on both sides; only the data changes.");
+    documents(&mut page, &impact.documents, &Amendments::between(&old, &new));
+    stale(&mut page, &impact.stale);
     if !arguments.runs.is_empty() {
-        print!("{}", runs(&impact.runs));
+        runs(&mut page, &impact.runs);
     }
+    page.print()?;
     Ok(u8::from(!impact.is_empty()))
 }
 
 /// Static verdicts by the requirement that is broken now, or was, with how many documents and one of them. Where the
 /// requirement itself comes into force or ceases, as `amendments` say, a line a chapter is enough.
-pub(super) fn documents(turned: &[Turned], amendments: &Amendments) -> String {
+pub(super) fn documents(page: &mut Page, turned: &[Turned], amendments: &Amendments) {
+    page.gap();
     let names: BTreeSet<&str> = turned.iter().map(|it| it.document.as_str()).collect();
     if names.is_empty() {
-        return "\nStatic verdicts: none changes\n".to_owned();
+        return page.line(Ink::Plain, "Static verdicts: none changes");
     }
-    let mut text = format!("\nStatic verdicts: {}\n", counted(names.len(), "document"));
+    page.line(Ink::Strong, &format!("Static verdicts: {}", counted(names.len(), "document")));
     let (came, gone) = amendments.moved();
     let gained = by_requirement(turned, |it| &it.gained);
     let lost = by_requirement(turned, |it| &it.lost);
     for (label, groups, moved) in [("broken now", gained, came), ("broken no longer", lost, gone)] {
         let is_moved = |(requirement, _): &(&String, &BTreeSet<&str>)| moved.contains(requirement.as_str());
         let (expected, others): (Vec<_>, Vec<_>) = groups.iter().partition(is_moved);
-        for (requirement, documents) in others {
-            text += &group(label, requirement, documents);
-        }
+        others.iter().for_each(|(requirement, documents)| group(page, label, requirement, documents));
         let mut by_chapter: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (requirement, documents) in expected {
             let chapter = requirement.split('.').next().unwrap_or_default();
             by_chapter.entry(chapter).or_default().extend(documents);
         }
         for (chapter, documents) in by_chapter {
-            text += &group(label, &format!("{chapter}, as it came into force or ceased"), &documents);
+            group(page, label, &format!("{chapter}, as it came into force or ceased"), &documents);
         }
     }
-    text
 }
 
-fn group(label: &str, what: &str, documents: &BTreeSet<&str>) -> String {
-    let first = documents.first().copied().unwrap_or_default();
-    format!("  {label:<17} {:<64} {}\n      {}\n", visible(what), counted(documents.len(), "document"), visible(first))
+fn group(page: &mut Page, label: &str, what: &str, documents: &BTreeSet<&str>) {
+    page.line(Ink::Plain, &format!("  {label:<17} {what:<64} {}", counted(documents.len(), "document")));
+    page.block(("", Ink::Plain), 6, documents.first().copied().unwrap_or_default());
 }
 
 fn by_requirement<'a>(
@@ -91,42 +91,42 @@ fn by_requirement<'a>(
 }
 
 /// The checks that are stale, requirement by requirement.
-pub(super) fn stale(stale: &[Stale]) -> String {
+pub(super) fn stale(page: &mut Page, stale: &[Stale]) {
+    page.gap();
     if stale.is_empty() {
-        return "\nStale checks: none\n".to_owned();
+        return page.line(Ink::Plain, "Stale checks: none");
     }
-    let mut text = format!("\nStale checks: of {}\n", counted(stale.len(), "requirement"));
+    page.line(Ink::Strong, &format!("Stale checks: of {}", counted(stale.len(), "requirement")));
     for it in stale {
-        text += &format!("  {:<9} {}\n", it.why, it.requirement);
-        let by_schema = it.is_static.then(|| "a schema or a rule".to_owned());
-        let wrong = (!it.wrong.is_empty()).then(|| counted(it.wrong.len(), "static fixture"));
-        let shown: Vec<&str> = it.cases.iter().take(3).map(String::as_str).collect();
-        let more = it.cases.len() - shown.len();
-        let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
-        let cases = (!shown.is_empty()).then(|| format!("raised by {}{rest}", shown.join(", ")));
-        let all: Vec<String> = [by_schema, wrong, cases].into_iter().flatten().collect();
-        text += &format!("            {}\n", visible(&all.join("; ")));
+        page.line(Ink::Plain, &format!("  {:<9} {}", it.why, it.requirement));
+        page.block(("", Ink::Plain), 12, &checks(it));
     }
-    text
 }
 
-fn runs(runs: &[Rejudged]) -> String {
+/// What checks a requirement, in a line.
+fn checks(of: &Stale) -> String {
+    let by_schema = of.is_static.then(|| "a schema or a rule".to_owned());
+    let wrong = (!of.wrong.is_empty()).then(|| counted(of.wrong.len(), "static fixture"));
+    let shown: Vec<&str> = of.cases.iter().take(3).map(String::as_str).collect();
+    let rest = match of.cases.len() - shown.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let cases = (!shown.is_empty()).then(|| format!("raised by {}{rest}", shown.join(", ")));
+    [by_schema, wrong, cases].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+fn runs(page: &mut Page, runs: &[Rejudged]) {
+    page.gap();
     if runs.is_empty() {
-        return "\nRecorded runs: no verdict changes\n".to_owned();
+        return page.line(Ink::Plain, "Recorded runs: no verdict changes");
     }
-    let mut text = format!("\nRecorded runs: {} judged otherwise\n", runs.len());
+    page.line(Ink::Strong, &format!("Recorded runs: {} judged otherwise", runs.len()));
     for run in runs {
-        let file = run.file.display().to_string();
-        text += &format!("  {}  {}\n", visible(&run.runtime), visible(&file));
+        page.line(Ink::Plain, &format!("  {}  {}", run.runtime, run.file.display()));
         for (id, [was, is]) in &run.verdicts {
             let word = |it: &Option<Verdict>| it.map_or("not in force", Verdict::word);
-            text += &format!("    {:<64} {} → {}\n", id.as_str(), word(was), word(is));
+            page.line(Ink::Plain, &format!("    {:<64} {} → {}", id.as_str(), word(was), word(is)));
         }
     }
-    text
-}
-
-/// A number with its noun.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -1,247 +1,212 @@
-//! A comparison as people read it: grouped, and no line wider than a terminal.
+//! A comparison as people read it: grouped, and no line wider than a page.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write};
 
 use ocf_schema::compare::{Change, Example, Grade};
 use ocf_spec::{Level, VERSIONS};
 use serde_json::Value;
 
 use super::{Difference, Versioned};
+use crate::cli::terminal::{Ink, Page, WIDTH};
 use crate::edition::{Entry, Replacement, Rewording};
-use crate::judge::{shorten, visible};
-
-/// The widest line, in characters.
-const WIDTH: usize = 100;
+use crate::judge::shorten;
 
 /// The widest value of an example, in characters.
 const VALUE: usize = 44;
 
-/// The text. Nothing in it reaches the terminal unescaped.
-pub fn render(difference: &Difference, colour: bool) -> String {
-    let mut page = Page { out: String::new(), colour };
-    // Writing to a String can't fail.
-    let _ = page.all(difference);
-    page.out
+/// The column in which sentences begin.
+const SENTENCE: usize = 12;
+
+/// The page.
+pub fn page(difference: &Difference) -> Page {
+    let mut page = Page::new();
+    let title = format!("{} → {}", difference.old, difference.new);
+    let Some(grade) = difference.grade.filter(|_| !difference.is_empty()) else {
+        page.line(Ink::Plain, &format!("{title}: nothing changes"));
+        return page;
+    };
+    graded(&mut page, &title, Ink::Strong, grade);
+    requirements(&mut page, difference);
+    difference.schemas.iter().for_each(|(kind, changes)| schema(&mut page, kind, changes));
+    page.gap();
+    page.line(Ink::Faint, "`ocf explain ID` tells more of a requirement, `--format json` gives whole documents.");
+    page
 }
 
-struct Page {
-    out: String,
-    colour: bool,
+/// A line that ends in a grade at the page's right edge.
+fn graded(page: &mut Page, text: &str, ink: Ink, grade: Grade) {
+    let of_grade = match grade {
+        Grade::Editorial => Ink::Faint,
+        Grade::Widening => Ink::Green,
+        Grade::Advice | Grade::Unknown => Ink::Yellow,
+        Grade::Breaking | Grade::Both => Ink::Red,
+    };
+    page.words((text, ink), WIDTH - grade.as_str().len(), &[(grade.as_str(), of_grade)]);
 }
 
-impl Page {
-    fn all(&mut self, difference: &Difference) -> fmt::Result {
-        let title = format!("{} → {}", visible(&difference.old), visible(&difference.new));
-        let Some(grade) = difference.grade.filter(|_| !difference.is_empty()) else {
-            return writeln!(self.out, "{title}: nothing changes");
-        };
-        self.with_grade(&title, grade)?;
-        self.requirements(difference)?;
-        for (kind, changes) in &difference.schemas {
-            self.schema(kind, changes)?;
-        }
-        writeln!(self.out, "`ocf explain ID` tells more of a requirement, `--format json` gives whole documents.")
-    }
+fn heading(page: &mut Page, text: &str) {
+    page.gap();
+    page.line(Ink::Strong, text);
+    page.gap();
+}
 
-    fn requirements(&mut self, difference: &Difference) -> fmt::Result {
-        let all = &difference.requirements;
-        if all.is_empty() {
-            return Ok(());
-        }
-        self.heading("Requirements")?;
-        for replacement in &all.replaced {
-            self.replacement(replacement)?;
-        }
-        for rewording in &all.changed {
-            self.rewording(rewording)?;
-        }
-        self.list("added", &all.added)?;
-        self.list("removed", &all.removed)?;
-        self.list("come into force", &all.came)?;
-        self.list("cease", &all.ceased)
+fn requirements(page: &mut Page, difference: &Difference) {
+    let all = &difference.requirements;
+    if all.is_empty() {
+        return;
     }
+    heading(page, "Requirements");
+    all.replaced.iter().for_each(|it| replacement(page, it));
+    all.changed.iter().for_each(|it| rewording(page, it));
+    list(page, "added", &all.added);
+    list(page, "removed", &all.removed);
+    list(page, "come into force", &all.came);
+    list(page, "cease", &all.ceased);
+}
 
-    fn replacement(&mut self, replacement: &Replacement) -> fmt::Result {
-        self.sentences("replaced", &replacement.ceased)?;
-        self.sentences("by", &replacement.came)?;
-        writeln!(self.out)
+fn replacement(page: &mut Page, replacement: &Replacement) {
+    sentences(page, "replaced", &replacement.ceased);
+    sentences(page, "by", &replacement.came);
+    page.gap();
+}
+
+fn sentences(page: &mut Page, label: &str, entries: &[Entry]) {
+    for (number, entry) in entries.iter().enumerate() {
+        head(page, if number == 0 { label } else { "" }, entry);
+        page.block(("", Ink::Plain), SENTENCE, &entry.sentence);
     }
+}
 
-    fn sentences(&mut self, label: &str, entries: &[Entry]) -> fmt::Result {
-        for (number, entry) in entries.iter().enumerate() {
-            let label = if number == 0 { label } else { "" };
-            writeln!(self.out, "  {label:<9} {:<64} {:<10} {}", entry.id.as_str(), entry.level, entry.party)?;
-            self.wrapped(12, &entry.sentence)?;
-        }
-        Ok(())
-    }
+fn head(page: &mut Page, label: &str, Entry { id, level, party, .. }: &Entry) {
+    let label = format!("  {label:<9} {:<64} {level:<10} {party}", id.as_str());
+    page.line(Ink::Plain, &label);
+}
 
-    fn rewording(&mut self, rewording: &Rewording) -> fmt::Result {
-        let Entry { id, level, party, .. } = &rewording.requirement;
-        writeln!(self.out, "  {:<9} {:<64} {level:<10} {party}", "changed", id.as_str())?;
-        for (field, [was, is]) in &rewording.fields {
-            for (mark, text) in [("-", was), ("+", is)].into_iter().filter(|(_, text)| !text.is_empty()) {
-                self.wrapped(12, &format!("{mark} {field}: {text}"))?;
+fn rewording(page: &mut Page, rewording: &Rewording) {
+    head(page, "changed", &rewording.requirement);
+    for (field, [was, is]) in &rewording.fields {
+        for (mark, text, ink) in [("-", was, Ink::Red), ("+", is, Ink::Green)] {
+            if !text.is_empty() {
+                page.block((&format!("{:10}{mark}", ""), ink), SENTENCE, &format!("{field}: {text}"));
             }
         }
-        writeln!(self.out)
     }
-
-    /// Names chapter by chapter, with how strongly they bind.
-    fn list(&mut self, label: &str, entries: &[Entry]) -> fmt::Result {
-        if entries.is_empty() {
-            return Ok(());
-        }
-        writeln!(self.out, "  {label}: {}", entries.len())?;
-        let mut by_chapter: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
-        entries.iter().for_each(|it| by_chapter.entry(it.id.chapter()).or_default().push(it));
-        for (chapter, entries) in by_chapter {
-            let mut levels: BTreeMap<Level, usize> = BTreeMap::new();
-            entries.iter().for_each(|it| *levels.entry(it.level).or_default() += 1);
-            let levels: Vec<String> = levels.iter().map(|(level, count)| format!("{count} {level}")).collect();
-            writeln!(self.out, "    {:<40} {}", visible(chapter), levels.join(", "))?;
-            let names = entries.iter().map(|it| it.id.as_str().split_once('.').map_or("", |(_, name)| name));
-            self.wrapped(6, &names.collect::<Vec<_>>().join(", "))?;
-        }
-        writeln!(self.out)
-    }
-
-    fn schema(&mut self, kind: &str, changes: &[Versioned]) -> fmt::Result {
-        let title = if kind == "config" { "config.json".to_owned() } else { kind.to_owned() };
-        self.heading(&title)?;
-        let (rules, rest): (Vec<_>, Vec<_>) = changes.iter().partition(|it| it.change.definition == "rules");
-        let is_property = |it: &&Versioned| it.change.what.iter().any(|what| what.starts_with("property "));
-        let (properties, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(is_property);
-        let (editorial, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|it| it.change.grade == Grade::Editorial);
-        for change in others {
-            self.change(change)?;
-        }
-        self.editorial(&editorial)?;
-        self.properties("property added", Grade::Widening, &properties)?;
-        self.properties("property removed", Grade::Breaking, &properties)?;
-        self.rules(&rules)
-    }
-
-    fn change(&mut self, versioned: &Versioned) -> fmt::Result {
-        let change = &versioned.change;
-        self.with_grade(&format!("  {}{}", visible(place(&change.place)), only(versioned)), change.grade)?;
-        for what in &change.what {
-            self.wrapped(6, what)?;
-        }
-        if let Some(example) = change.rejects.example() {
-            self.example("rejected now", example)?;
-        }
-        if let Some(example) = change.accepts.example() {
-            self.example("accepted now", example)?;
-        }
-        if let Some(example) = &change.advises {
-            self.example("warned of", example)?;
-        }
-        if let (None, Some(example)) = (change.rejects.example(), &change.formal) {
-            self.example("where a property came or went", example)?;
-        }
-        if change.grade == Grade::Unknown {
-            self.wrapped(6, "neither an example nor a proof was found")?;
-        }
-        self.ids(change)?;
-        writeln!(self.out)
-    }
-
-    /// Places where nothing but words or ids changed, a line each.
-    fn editorial(&mut self, changes: &[&Versioned]) -> fmt::Result {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        self.with_grade(&format!("  worded otherwise: {}", changes.len()), Grade::Editorial)?;
-        for versioned in changes {
-            let place = format!("{}{}", place(&versioned.change.place), only(versioned));
-            self.wrapped(4, &format!("{place:<40} {}", versioned.change.what.join("; ")))?;
-        }
-        writeln!(self.out)
-    }
-
-    fn example(&mut self, label: &str, example: &Example) -> fmt::Result {
-        self.wrapped(6, &format!("{label}: {} = {}; {}", place(&example.at), value(example), example.finding))
-    }
-
-    fn ids(&mut self, change: &Change) -> fmt::Result {
-        let ids: Vec<&str> = change.requirements.iter().map(|it| it.as_str()).collect();
-        if ids.is_empty() { Ok(()) } else { self.wrapped(6, &format!("[{}]", ids.join(", "))) }
-    }
-
-    /// Properties that came, or went, a line each with the example of what counts no longer as unknown.
-    fn properties(&mut self, what: &str, grade: Grade, all: &[&Versioned]) -> fmt::Result {
-        let mine: Vec<_> = all.iter().filter(|it| it.change.what.iter().any(|it| it.starts_with(what))).collect();
-        if mine.is_empty() {
-            return Ok(());
-        }
-        let title = what.replacen("property", if mine.len() == 1 { "property" } else { "properties" }, 1);
-        self.with_grade(&format!("  {title}: {}", mine.len()), grade)?;
-        for versioned in mine {
-            let change = &versioned.change;
-            let holds = change.what[0].strip_prefix(what).unwrap_or_default().trim_start_matches(": ");
-            let example = change.formal.as_ref().map(|it| format!("not {}", value(it))).unwrap_or_default();
-            let about = format!("{holds}; {example}");
-            let place = format!("{}{}", visible(&change.place), only(versioned));
-            self.wrapped(4, format!("{place:<40} {}", about.trim_matches([';', ' '])).trim_end())?;
-        }
-        writeln!(self.out)
-    }
-
-    /// Rules across properties: those that matter for what there was, then only the ids of the others.
-    fn rules(&mut self, rules: &[&Versioned]) -> fmt::Result {
-        let has_example = |it: &&&Versioned| {
-            let change = &it.change;
-            change.rejects.example().or(change.accepts.example()).or(change.advises.as_ref()).is_some()
-        };
-        let (shown, others): (Vec<_>, Vec<_>) = rules.iter().partition(has_example);
-        for versioned in shown {
-            self.change(versioned)?;
-        }
-        let (of_new, unknown): (Vec<&Versioned>, Vec<_>) = others.into_iter().partition(|it| it.change.formal.is_some());
-        self.rule_ids("rules about properties that came or went", &of_new)?;
-        self.rule_ids("rules of which no document at hand shows the effect", &unknown)
-    }
-
-    fn rule_ids(&mut self, title: &str, rules: &[&Versioned]) -> fmt::Result {
-        let Some(grade) = rules.iter().map(|it| it.change.grade).reduce(Grade::and) else { return Ok(()) };
-        let ids: Vec<&str> = rules.iter().flat_map(|it| &it.change.requirements).map(|it| it.as_str()).collect();
-        self.with_grade(&format!("  {title}: {}", ids.len()), grade)?;
-        self.wrapped(4, &ids.join(", "))?;
-        writeln!(self.out)
-    }
-
-    fn heading(&mut self, text: &str) -> fmt::Result {
-        let text = if self.colour { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() };
-        let gap = if self.out.ends_with("\n\n") { "" } else { "\n" };
-        writeln!(self.out, "{gap}{text}\n")
-    }
-
-    /// A line that ends in the grade, at the right edge if there is room.
-    fn with_grade(&mut self, text: &str, grade: Grade) -> fmt::Result {
-        let room = WIDTH.saturating_sub(text.chars().count() + grade.as_str().len()).max(2);
-        writeln!(self.out, "{text}{:room$}{}", "", painted(grade, self.colour))
-    }
-
-    /// A text in as many lines as it takes; what follows the first is indented by two more.
-    fn wrapped(&mut self, indent: usize, text: &str) -> fmt::Result {
-        for (number, line) in wrap(&visible(text), WIDTH - indent - 2).iter().enumerate() {
-            let indent = if number == 0 { indent } else { indent + 2 };
-            writeln!(self.out, "{:indent$}{line}", "")?;
-        }
-        Ok(())
-    }
+    page.gap();
 }
 
-fn painted(grade: Grade, colour: bool) -> String {
-    let code = match grade {
-        Grade::Editorial => "2",
-        Grade::Widening => "32",
-        Grade::Advice | Grade::Unknown => "33",
-        Grade::Breaking | Grade::Both => "31",
+/// Names chapter by chapter, with how strongly they bind.
+fn list(page: &mut Page, label: &str, entries: &[Entry]) {
+    if entries.is_empty() {
+        return;
+    }
+    page.line(Ink::Plain, &format!("  {label}: {}", entries.len()));
+    let mut by_chapter: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
+    entries.iter().for_each(|it| by_chapter.entry(it.id.chapter()).or_default().push(it));
+    for (chapter, entries) in by_chapter {
+        let mut levels: BTreeMap<Level, usize> = BTreeMap::new();
+        entries.iter().for_each(|it| *levels.entry(it.level).or_default() += 1);
+        let levels: Vec<String> = levels.iter().map(|(level, count)| format!("{count} {level}")).collect();
+        page.line(Ink::Plain, &format!("    {chapter:<40} {}", levels.join(", ")));
+        let names = entries.iter().filter_map(|it| it.id.as_str().split_once('.')).map(|(_, name)| name);
+        page.block(("", Ink::Plain), 6, &names.collect::<Vec<_>>().join(", "));
+    }
+    page.gap();
+}
+
+fn schema(page: &mut Page, kind: &str, changes: &[Versioned]) {
+    heading(page, if kind == "config" { "config.json" } else { kind });
+    let (rules, others): (Vec<_>, Vec<_>) = changes.iter().partition(|it| it.change.definition == "rules");
+    let is_property = |it: &&Versioned| it.change.what.iter().any(|what| what.starts_with("property "));
+    let (properties, others): (Vec<_>, Vec<_>) = others.into_iter().partition(is_property);
+    let (editorial, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|it| it.change.grade == Grade::Editorial);
+    others.iter().for_each(|it| whole(page, it));
+    if !editorial.is_empty() {
+        graded(page, &format!("  worded otherwise: {}", editorial.len()), Ink::Plain, Grade::Editorial);
+        editorial.iter().for_each(|it| row(page, it, &it.change.what.join("; ")));
+        page.gap();
+    }
+    changed_properties(page, "property added", Grade::Widening, &properties);
+    changed_properties(page, "property removed", Grade::Breaking, &properties);
+    changed_rules(page, &rules);
+}
+
+/// A change with its examples.
+fn whole(page: &mut Page, versioned: &Versioned) {
+    let change = &versioned.change;
+    graded(page, &format!("  {}{}", place(&change.place), only(versioned)), Ink::Plain, change.grade);
+    change.what.iter().for_each(|what| page.block(("", Ink::Plain), 6, what));
+    let of_open = change.formal.as_ref().filter(|_| change.rejects.example().is_none());
+    let examples = [
+        ("rejected now", change.rejects.example()),
+        ("accepted now", change.accepts.example()),
+        ("warned of", change.advises.as_ref()),
+        ("where a property came or went", of_open),
+    ];
+    for (label, example) in examples {
+        example.into_iter().for_each(|it| shown(page, label, it));
+    }
+    if change.grade == Grade::Unknown {
+        page.block(("", Ink::Plain), 6, "neither an example nor a proof was found");
+    }
+    if !change.requirements.is_empty() {
+        page.block(("", Ink::Plain), 6, &format!("[{}]", ids(&[change]).join(", ")));
+    }
+    page.gap();
+}
+
+fn shown(page: &mut Page, label: &str, example: &Example) {
+    let text = format!("{} = {}; {}", place(&example.at), value(example), example.finding);
+    page.block((&format!("      {label}:"), Ink::Faint), 20.max(label.len() + 8), &text);
+}
+
+/// A change in a line, behind its place.
+fn row(page: &mut Page, versioned: &Versioned, text: &str) {
+    let place = format!("    {}{} ", place(&versioned.change.place), only(versioned));
+    page.block((&place, Ink::Plain), 45, text);
+}
+
+/// Properties that came, or went, a line each with an example of what is, or was, no value for it.
+fn changed_properties(page: &mut Page, what: &str, grade: Grade, all: &[&Versioned]) {
+    let mine: Vec<_> = all.iter().filter(|it| it.change.what.iter().any(|it| it.starts_with(what))).collect();
+    if mine.is_empty() {
+        return;
+    }
+    let title = what.replacen("property", if mine.len() == 1 { "property" } else { "properties" }, 1);
+    graded(page, &format!("  {title}: {}", mine.len()), Ink::Plain, grade);
+    for versioned in mine {
+        let change = &versioned.change;
+        let holds = change.what[0].strip_prefix(what).unwrap_or_default().trim_start_matches(": ");
+        let example = change.formal.as_ref().map(|it| format!("not {}", value(it)));
+        let all: Vec<String> =
+            [Some(holds.to_owned()).filter(|it| !it.is_empty()), example].into_iter().flatten().collect();
+        row(page, versioned, &all.join("; "));
+    }
+    page.gap();
+}
+
+/// Rules across properties: those that matter for what there was, then only the ids of the others.
+fn changed_rules(page: &mut Page, rules: &[&Versioned]) {
+    let has_example = |it: &&&Versioned| {
+        let change = &it.change;
+        change.rejects.example().or(change.accepts.example()).or(change.advises.as_ref()).is_some()
     };
-    if colour { format!("\x1b[{code}m{grade}\x1b[0m") } else { grade.to_string() }
+    let (shown, others): (Vec<&Versioned>, Vec<_>) = rules.iter().partition(has_example);
+    shown.iter().for_each(|it| whole(page, it));
+    let (of_new, unknown): (Vec<&Versioned>, Vec<_>) = others.into_iter().partition(|it| it.change.formal.is_some());
+    rule_ids(page, "rules about properties that came or went", &of_new);
+    rule_ids(page, "rules of which no document at hand shows the effect", &unknown);
+}
+
+fn rule_ids(page: &mut Page, title: &str, rules: &[&Versioned]) {
+    let Some(grade) = rules.iter().map(|it| it.change.grade).reduce(Grade::and) else { return };
+    let changes: Vec<&Change> = rules.iter().map(|it| &it.change).collect();
+    graded(page, &format!("  {title}: {}", rules.len()), Ink::Plain, grade);
+    page.block(("", Ink::Plain), 4, &ids(&changes).join(", "));
+    page.gap();
+}
+
+fn ids<'a>(changes: &[&'a Change]) -> Vec<&'a str> {
+    changes.iter().flat_map(|it| &it.requirements).map(|it| it.as_str()).collect()
 }
 
 /// A place in a document, or the whole of it.
@@ -249,7 +214,7 @@ fn place(pointer: &str) -> &str {
     if pointer.is_empty() { "the document" } else { pointer }
 }
 
-/// The value that an example is about; the whole document's if that has none there.
+/// The value that an example is about.
 fn value(example: &Example) -> String {
     let value = example.document.pointer(&example.at).map(Value::to_string).unwrap_or_default();
     shorten(&value, VALUE)
@@ -262,41 +227,5 @@ fn only(versioned: &Versioned) -> String {
         all if all.len() == VERSIONS.len() => String::new(),
         [one] => format!(" (in {one})"),
         [first, .., last] => format!(" (in {first} to {last})"),
-    }
-}
-
-/// Parts a text between words; what is longer than a line is cut in it.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let mut word: Vec<char> = word.chars().collect();
-        let here = lines.last().map_or(0, |it| it.chars().count());
-        if here > 0 && here + 1 + word.len() > width {
-            lines.push(String::new());
-        }
-        while word.len() > width {
-            let rest = word.split_off(width);
-            lines.last_mut().expect("there is a line").extend(word);
-            lines.push(String::new());
-            word = rest;
-        }
-        let line = lines.last_mut().expect("there is a line");
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.extend(word);
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_parted_between_words() {
-        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrap("abcdefghij k", 4), ["abcd", "efgh", "ij k"]);
-        assert_eq!(wrap("", 4), [""]);
     }
 }

@@ -148,7 +148,8 @@ mod tests {
     fn a_reference_hands_its_requirement_on() {
         let text = json!({ "type": "string" });
         let named = json!({ "$ref": "#/$defs/text", "requirement": "a.b" });
-        let schema = json!({ "properties": { "x": named, "y": { "$ref": "#/$defs/text" } }, "$defs": { "text": text } });
+        let schema =
+            json!({ "properties": { "x": named, "y": { "$ref": "#/$defs/text" } }, "$defs": { "text": text } });
         assert_eq!(found(schema), ["/$defs/text/type"]);
     }
 

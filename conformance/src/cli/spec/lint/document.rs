@@ -1,6 +1,6 @@
 //! A JSON file of the project, whose errors are told by their lines.
 
-use ocf_schema::{Finding, Kind, Position, Severity, Text, validate_bytes};
+use ocf_schema::{Finding, Kind, Position, Severity, Text, validate, validate_bytes};
 use ocf_spec::{SpecError, VERSIONS};
 use serde_json::Value;
 
@@ -42,7 +42,7 @@ impl<'a> Document<'a> {
 
     /// Notes what its own format's schema says against it.
     pub(super) fn validate(&mut self, kind: Kind) {
-        for finding in validate_bytes(kind, self.text.as_bytes(), VERSIONS[VERSIONS.len() - 1]) {
+        for finding in validate(kind, &self.value, VERSIONS[VERSIONS.len() - 1]) {
             self.complain(finding.pointer, finding.message);
         }
     }

@@ -68,7 +68,8 @@ impl Fixtures {
             }
         }
         let expected = document.value["expect"].as_array().into_iter().flatten().enumerate();
-        let expected = expected.filter_map(|(at, it)| Some((format!("/expect/{at}/requirement"), it["requirement"].as_str()?)));
+        let expected =
+            expected.filter_map(|(at, it)| Some((format!("/expect/{at}/requirement"), it["requirement"].as_str()?)));
         let cited: Vec<(String, String)> =
             listed.into_iter().chain(expected.map(|(pointer, id)| (pointer, id.to_owned()))).collect();
         exist(&mut document, cited, specification);

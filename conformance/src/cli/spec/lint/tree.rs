@@ -34,7 +34,9 @@ impl Tree {
             all.iter().map(move |(name, text)| (format!("fixtures/{folder}{name}.json"), *text))
         };
         let bases = fixtures("base/", ocf_fixtures::BASES).chain(fixtures("static/base/", ocf_fixtures::STATIC_BASES));
-        for (path, text) in bases.chain(fixtures("", ocf_fixtures::CASES)).chain(fixtures("static/", ocf_fixtures::STATIC)) {
+        for (path, text) in
+            bases.chain(fixtures("", ocf_fixtures::CASES)).chain(fixtures("static/", ocf_fixtures::STATIC))
+        {
             add(path, text);
         }
         for (name, text) in profile::EMBEDDED {

@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn the_version_of_a_checkout_is_read() {
-        let source = "const (\n\tVersionMajor = 1\n\tVersionMinor = 2\n\tVersionPatch = 1\n\n\tVersionDev = \"+dev\"\n)";
+        let source =
+            "const (\n\tVersionMajor = 1\n\tVersionMinor = 2\n\tVersionPatch = 1\n\n\tVersionDev = \"+dev\"\n)";
         assert_eq!(version(source), Some(Version::new(1, 2, 1)));
         assert_eq!(version("package specs"), None);
         assert_eq!(newest_known(Some(Version::new(1, 9, 0))), VERSIONS[6]);

@@ -13,6 +13,7 @@ impl Found<'_> {
         let mut page = Page::new();
         self.head(&mut page);
         let mut file = "";
+        page.gap();
         for absent in &self.comparison.absent {
             self.absent(&mut page, absent);
         }
@@ -38,15 +39,17 @@ impl Found<'_> {
             false => format!("{unchanged} of {all} clauses are unchanged"),
         };
         let (repository, name) = (self.repository.as_str(), self.name);
-        page.line(Ink::Strong, &format!("{repository} {name}, against {read} as it was read: {state}"));
+        let head = format!("{repository} {name}, against {read} as it was read: {state}");
+        let words: Vec<(&str, Ink)> = head.split_whitespace().map(|word| (word, Ink::Strong)).collect();
+        page.words(("", Ink::Plain), 0, &words);
         if !self.has_texts {
-            let hint = format!("no text of {read} is at hand: a changed sentence is known by its place alone (--repository)");
+            let hint =
+                format!("no text of {read} is at hand: a changed sentence is known by its place alone (--repository)");
             page.block(("", Ink::Plain), 2, &hint);
         }
     }
 
     fn absent(&self, page: &mut Page, absent: &AbsentFile<'_>) {
-        page.gap();
         let count = counted(absent.clauses.len(), "clause");
         let requirements = self.touched.carriers(absent.clauses.iter().map(|it| it.id.as_str())).len();
         let requirements = counted(requirements, "requirement");
@@ -88,11 +91,16 @@ impl Found<'_> {
     }
 
     fn touched_by(&self, page: &mut Page, clauses: &[&str]) {
-        let requirements: Vec<_> =
-            self.touched.carriers(clauses.iter().copied()).into_iter().filter_map(|id| self.touched.requirement(id)).collect();
+        let requirements: Vec<_> = self
+            .touched
+            .carriers(clauses.iter().copied())
+            .into_iter()
+            .filter_map(|id| self.touched.requirement(id))
+            .collect();
         for requirement in requirements {
             let id = format!("      {}", requirement.id);
-            let terms = format!("{} {}:", requirement.level, requirement.party);
+            let until = requirement.until.map(|until| format!(" to before {until}")).unwrap_or_default();
+            let terms = format!("{} {}{until}:", requirement.level, requirement.party);
             let phrase = self.touched.phrase(requirement);
             page.words((&id, Ink::Strong), 48.max(id.len() + 2), &[(&terms, Ink::Faint), (&phrase, Ink::Faint)]);
         }
@@ -203,9 +211,9 @@ fn outermost(names: &[String]) -> Vec<(&str, Vec<&str>)> {
 
 fn file_of<'a>(change: &'a Change<'_>) -> &'a str {
     match change {
-        Change::Reworded { after: sentence, .. } | Change::Moved { to: sentence, .. } | Change::New { sentence, .. } => {
-            &sentence.file
-        }
+        Change::Reworded { after: sentence, .. }
+        | Change::Moved { to: sentence, .. }
+        | Change::New { sentence, .. } => &sentence.file,
         Change::Gone { clauses, .. } => clauses.first().map_or("", |it| it.file.as_str()),
     }
 }
