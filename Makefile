@@ -51,7 +51,7 @@ test:
 
 lint:
 	@.ci/deps shellcheck
-	shellcheck .ci/build .ci/conformance .ci/deps .ci/as-root .ci/run .ci/test
+	shellcheck .ci/bench-validate .ci/build .ci/conformance .ci/deps .ci/as-root .ci/run .ci/test
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 

@@ -1,6 +1,6 @@
 //! From bytes to a JSON value, without losing what is wrong with the text itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use ocf_spec::RequirementId;
@@ -15,6 +15,10 @@ pub const LARGEST: usize = 16 << 20;
 /// The most values that a document may hold; with [`LARGEST`] and the parser's limit of 128 levels it
 /// bounds the memory and the time that a hostile document takes.
 pub const MOST_VALUES: usize = 500_000;
+
+/// The most bytes of JSON Pointers to names given twice that are kept: below one long name there may
+/// be very many.
+const MOST_POINTERS: usize = LARGEST;
 
 /// What the text of config.json can offend against, before it is looked at as a value.
 const JSON: &str = "bundle.json";
@@ -88,6 +92,10 @@ impl<'t> Text<'t> {
         }
         let (value, seen) = parse(unmarked).map_err(|error| syntax(unmarked, offset, &error))?;
         faults.extend(repeated(unmarked, offset, &seen.duplicates));
+        if seen.has_more {
+            let message = "there are more names that their objects have already; they are not listed".to_owned();
+            faults.push(Fault::new(Some(UNIQUE_NAMES), offset..offset, message));
+        }
         Ok(Self { text: unmarked, offset, value, faults, has_floats: seen.floats })
     }
 }
@@ -101,8 +109,12 @@ impl Text<'_> {
     /// Gives a span, in the bytes that were read, to every finding that has none, and puts them in
     /// the order of the text.
     pub fn locate(&self, findings: &mut [Finding]) {
-        let without = findings.iter().filter(|it| it.span.is_none()).map(|it| it.pointer.as_str());
-        let places = place::places(self.text, without.collect::<BTreeSet<_>>().into_iter());
+        let without: BTreeSet<&str> =
+            findings.iter().filter(|it| it.span.is_none()).map(|it| it.pointer.as_str()).collect();
+        let places = match without.is_empty() {
+            true => BTreeMap::new(),
+            false => place::places(self.text, without.into_iter()),
+        };
         for finding in findings.iter_mut().filter(|it| it.span.is_none()) {
             let place = places.get(&finding.pointer);
             let name = place.and_then(|it| it.name.clone()).filter(|_| finding.of_name);
@@ -120,7 +132,7 @@ fn syntax(text: &str, offset: usize, error: &serde_json::Error) -> Fault {
     // Line and column are the reader's to show; the parser's columns count bytes.
     let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
     // The limits are ours: a text beyond them may well be JSON.
-    let is_limit = said.starts_with("recursion limit") || said.starts_with("it holds more");
+    let is_limit = ["recursion limit", "it holds more", "number out of range"].iter().any(|it| said.starts_with(it));
     let end = text[at - offset..].chars().next().map_or(at, |c| at + c.len_utf8());
     match is_limit {
         true => Fault::new(None, at..end, format!("the text was not read to its end: {said}")),
@@ -131,7 +143,8 @@ fn syntax(text: &str, offset: usize, error: &serde_json::Error) -> Fault {
 /// The byte at a line and a column of bytes, both from 1, as serde_json gives them.
 fn offset_of(text: &str, line: usize, column: usize) -> usize {
     let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let mut at = (before + column.saturating_sub(1)).min(text.len());
+    // Column 0 is the line feed that ended the line before.
+    let mut at = (before + column).saturating_sub(1).min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;
     }
@@ -149,7 +162,7 @@ fn repeated(text: &str, offset: usize, duplicates: &[String]) -> Vec<Fault> {
         let message = "the object has this name already".to_owned();
         Fault { pointer: pointer.clone(), ..Fault::new(Some(UNIQUE_NAMES), span, message) }
     };
-    duplicates.iter().take(crate::MOST_FINDINGS).map(fault).collect()
+    duplicates.iter().map(fault).collect()
 }
 
 /// What a parser saw beside the value.
@@ -157,8 +170,23 @@ fn repeated(text: &str, offset: usize, duplicates: &[String]) -> Vec<Fault> {
 struct Seen {
     /// A JSON Pointer to each member whose name its object has already.
     duplicates: Vec<String>,
+    /// How many bytes they take.
+    kept: usize,
+    /// There were more than are kept.
+    has_more: bool,
     floats: bool,
     values: usize,
+}
+
+impl Seen {
+    fn add_duplicate(&mut self, way: &Way<'_>) {
+        self.has_more = self.kept > MOST_POINTERS || self.duplicates.len() >= crate::MOST_FINDINGS;
+        if !self.has_more {
+            let pointer = way.pointer();
+            self.kept += pointer.len();
+            self.duplicates.push(pointer);
+        }
+    }
 }
 
 fn parse(text: &str) -> Result<(Value, Seen), serde_json::Error> {
@@ -270,7 +298,7 @@ impl<'de> Visitor<'de> for Place<'_, '_> {
             let way = Way { above: self.way, step: Step::Name(&name) };
             let value = members.next_value_seed(Place { way: Some(&way), seen: &mut *self.seen })?;
             if object.contains_key(&name) {
-                self.seen.duplicates.push(way.pointer());
+                self.seen.add_duplicate(&way);
             }
             object.insert(name, value);
         }

@@ -54,6 +54,15 @@ pub struct Validator<'s> {
     compiled: jsonschema::Validator,
     /// The format's names; none for the suite's own documents, which are closed.
     known: Option<misspelt::Known>,
+    /// The rules whose requirements apply.
+    rules: Vec<InForce>,
+}
+
+/// A rule that counts under the version.
+struct InForce {
+    requirement: Option<RequirementId>,
+    severity: Severity,
+    offences: fn(&Value) -> Vec<rules::Offence>,
 }
 
 /// A schema that is none.
@@ -87,7 +96,10 @@ impl<'s> Validator<'s> {
         let schema = projected(schema, specification, version);
         let compiled = schema::compiled(kind, &schema).map_err(|why| InvalidSchema { kind, why })?;
         let known = Kind::FORMAT.contains(&kind).then(|| misspelt::Known::of(&schema));
-        Ok(Self { kind, specification, version, schema, compiled, known })
+        let mut validator = Self { kind, specification, version, schema, compiled, known, rules: Vec::new() };
+        // Looked up once: a rule is asked about every document.
+        validator.rules = rules::of(kind).filter_map(|rule| validator.in_force(rule)).collect();
+        Ok(validator)
     }
 
     /// The schema as it stands in the version.
@@ -98,7 +110,7 @@ impl<'s> Validator<'s> {
     /// Everything that is wrong with `document`; of more than [`MOST_FINDINGS`] only so many.
     pub fn validate(&self, document: &Value) -> Vec<Finding> {
         let mut findings = self.by_schema(document);
-        findings.extend(rules::of(self.kind).flat_map(|rule| self.by_rule(rule, document)));
+        findings.extend(self.rules.iter().flat_map(|rule| rule.findings(document)));
         findings.extend(self.known.iter().flat_map(|it| it.misspelt(document)).map(note));
         if findings.len() > MOST_FINDINGS {
             findings.truncate(MOST_FINDINGS);
@@ -134,22 +146,12 @@ impl<'s> Validator<'s> {
         })
     }
 
-    fn by_rule(&self, rule: &rules::Rule, document: &Value) -> Vec<Finding> {
+    fn in_force(&self, rule: &rules::Rule) -> Option<InForce> {
         let requirement = rule.id();
         if requirement.as_ref().is_some_and(|id| !self.applies(id)) {
-            return Vec::new();
+            return None;
         }
-        let severity = self.severity(requirement.as_ref());
-        let finding = |offence: rules::Offence| Finding {
-            requirement: requirement.clone(),
-            severity,
-            pointer: offence.pointer,
-            of_name: false,
-            message: offence.message,
-            hint: None,
-            span: None,
-        };
-        (rule.offences)(document).into_iter().take(MOST_FINDINGS + 1).map(finding).collect()
+        Some(InForce { severity: self.severity(requirement.as_ref()), requirement, offences: rule.offences })
     }
 
     fn applies(&self, id: &RequirementId) -> bool {
@@ -201,6 +203,16 @@ impl<'s> Validator<'s> {
             span: Some(span.start + text.offset..span.end + text.offset),
             ..about_text(None, "", "64 bits do not hold this integer, so readers disagree about it".to_owned())
         }));
+    }
+}
+
+impl InForce {
+    fn findings(&self, document: &Value) -> Vec<Finding> {
+        let finding = |offence: rules::Offence| Finding {
+            severity: self.severity,
+            ..about_text(self.requirement.clone(), &offence.pointer, offence.message)
+        };
+        (self.offences)(document).into_iter().take(MOST_FINDINGS + 1).map(finding).collect()
     }
 }
 

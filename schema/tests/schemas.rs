@@ -99,7 +99,7 @@ fn a_config_enforces_the_requirements_of_its_author_and_refusals() {
     assert!(Kind::ALL[3..].iter().all(|kind| enforced(*kind).is_empty()));
 }
 
-/// A runtime lists what it takes in a config, so both schemas know the same names.
+/// A runtime lists what it takes in a config, so whatever one schema knows the other knows too.
 #[test]
 fn features_name_what_a_config_may_say() {
     let mut said: Vec<BTreeSet<String>> = Vec::new();
@@ -112,7 +112,7 @@ fn features_name_what_a_config_may_say() {
         let listed = subschema.get("enum").and_then(Value::as_array);
         let listed = listed.map(|all| all.iter().map(|it| it.as_str().unwrap().to_owned()).collect::<BTreeSet<_>>());
         let listed = listed.or(subschema.get("pattern").and_then(Value::as_str).and_then(alternatives));
-        assert!(listed.is_none_or(|it| said.contains(&it)), "{place}");
+        assert!(listed.is_none_or(|it| said.iter().any(|names| it.is_subset(names))), "{place}");
     });
 }
 
