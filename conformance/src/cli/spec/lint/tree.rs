@@ -10,9 +10,10 @@ use ocf_schema::{Kind, schema};
 use crate::profile;
 
 /// The folders of a checkout, below which files of these endings are read.
-const FOLDERS: [(&str, &str); 5] = [
-    ("schema", ".json"),
-    ("fixtures", ".json"),
+const FOLDERS: [(&str, &str); 2] = [("schema", ".json"), ("fixtures", ".json")];
+
+/// Further folders of a checkout, which an author who only writes the specification may lack.
+const OPTIONAL: [(&str, &str); 3] = [
     ("conformance/profiles", ".json"),
     ("schema/src/rules", ".rs"),
     ("conformance/src/expect", ".rs"),
@@ -48,7 +49,8 @@ impl Tree {
     /// What a checkout holds. Links are passed over.
     pub(super) fn read(directory: &Path) -> Result<Self, String> {
         let mut files = BTreeMap::new();
-        for (folder, ending) in FOLDERS {
+        let optional = OPTIONAL.into_iter().filter(|(folder, _)| directory.join(folder).is_dir());
+        for (folder, ending) in FOLDERS.into_iter().chain(optional) {
             let failed = |e: io::Error| format!("read {}: {e}", directory.join(folder).display());
             collect(&directory.join(folder), folder, ending, &mut files).map_err(failed)?;
         }
