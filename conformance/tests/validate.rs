@@ -186,7 +186,9 @@ fn standard_input_is_a_document_and_a_list() {
     };
     assert!(printed(&piped(&["-"], &wrong)).contains("<standard input>:1:"), "{wrong}");
     let file = directory.file("config.json", &wrong);
-    assert!(printed(&piped(&["--from", "-"], &format!("{file}\n\n{file}\n"))).ends_with("2 documents; 2 wrong; 2 errors\n"));
+    assert!(
+        printed(&piped(&["--from", "-"], &format!("{file}\n\n{file}\n"))).ends_with("2 documents; 2 wrong; 2 errors\n")
+    );
     assert_eq!(status(&piped(&["--from", "-", "-"], "")), 2);
     assert_eq!(status(&piped(&["--from", "-"], "")), 2);
 }
@@ -210,9 +212,13 @@ fn thousands_of_documents_come_out_in_the_order_of_their_names() {
         let _ = writeln!(list, "{}", directory.file(&format!("{number}.json"), wrong));
     }
     let report = found(&["--from", &directory.file("list", &list)]);
-    let names: Vec<&str> = report["documents"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        report["documents"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
     assert_eq!(names, list.lines().collect::<Vec<_>>());
-    assert_eq!(report["sum"], json!({"documents": 3000, "wrong": 429, "unreadable": 0, "errors": 429, "warnings": 0, "notes": 0}));
+    assert_eq!(
+        report["sum"],
+        json!({"documents": 3000, "wrong": 429, "unreadable": 0, "errors": 429, "warnings": 0, "notes": 0})
+    );
 }
 
 #[test]

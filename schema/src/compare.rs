@@ -225,6 +225,25 @@ impl Comparison {
     }
 }
 
+/// The documents about which two schemas can disagree.
+pub struct Touched {
+    /// The ways to the values of which something else is said; none if they are too many to tell.
+    ways: Option<Vec<Vec<difference::Step>>>,
+}
+
+impl Touched {
+    /// Whether a document has a value of which something else is said.
+    pub fn reaches(&self, document: &Value) -> bool {
+        self.ways.as_ref().is_none_or(|ways| ways.iter().any(|way| meaning::reaches(document, way)))
+    }
+}
+
+/// Finds the places in which two projected schemas differ by more than a description. This is quick: nothing is
+/// compiled, and no example looked for.
+pub fn touched(old: &Value, new: &Value) -> Touched {
+    Touched { ways: meaning::touched_ways(&way::in_force(old), &way::in_force(new)) }
+}
+
 /// Compares two schemas of one kind of document. `samples` are documents of that kind, right or
 /// wrong, from which examples are made.
 pub fn compare(old: &Side<'_>, new: &Side<'_>, samples: &[Value]) -> Comparison {

@@ -69,7 +69,7 @@ pub(super) struct Difference {
     pub(super) at: [Option<String>; 2],
     /// Pointers to the nearest subschema around it that is about the same value.
     pub(super) anchor: [Option<String>; 2],
-    /// Whether it lies in a condition, a negation or an alternative of the anchor.
+    /// Whether it lies in a condition, a negation or an exclusive alternative of the anchor.
     pub(super) is_conditional: bool,
     /// The way from the definition's value to the one that it is about.
     pub(super) steps: Vec<Step>,
@@ -101,6 +101,12 @@ impl Difference {
     pub(super) fn definition_name(&self) -> String {
         let names = self.definition.split("/$defs/").skip(1);
         names.collect::<Vec<_>>().join(".")
+    }
+
+    /// Whether the findings about documents can change, if only in the requirement that they name.
+    pub(super) fn matters(&self) -> bool {
+        let names = ["requirement", "severity"].iter().any(|it| self.annotations.contains_key(*it));
+        names || !self.is_annotation_only()
     }
 
     pub(super) fn is_annotation_only(&self) -> bool {
@@ -383,11 +389,17 @@ impl<'a> Walk<'a> {
 
     fn in_place(&self, keyword: &str, rest: &str, there: [bool; 2]) -> Self {
         let at = self.below(&format!("{keyword}{rest}"), there);
-        Self { at, is_conditional: true, ..self.clone() }
+        // What takes away in a consequence, or in one of several alternatives, takes away from the whole.
+        let is_conditional = self.is_conditional || ["if", "not", "oneOf"].contains(&keyword);
+        Self { at, is_conditional, ..self.clone() }
     }
 
     fn child(&self, path: &[&str], there: [bool; 2], step: Step) -> Self {
         let at = self.below(&path.join("/"), there);
+        if self.is_conditional {
+            // It matters for the value that the condition is about.
+            return Self { at, ..self.clone() };
+        }
         let steps = self.steps.iter().cloned().chain([step]).collect();
         Self { at: at.clone(), anchor: at, is_conditional: false, steps, ..self.clone() }
     }

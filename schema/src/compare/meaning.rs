@@ -288,6 +288,21 @@ impl<'a> Search<'a> {
     }
 }
 
+/// The ways to all places in which two schemas differ by more than a description; none if they are too many to tell.
+pub(super) fn touched_ways(old: &Value, new: &Value) -> Option<Vec<Vec<Step>>> {
+    let ways = [Ways::every(old)?, Ways::every(new)?];
+    let is_used = |definition: &str| ways.iter().all(|it| !it.to(definition).is_empty());
+    let differences = difference::between(old, new, &is_used, &|_, _, _| false);
+    let mut touched = Vec::new();
+    for difference in differences.iter().filter(|it| it.matters()) {
+        for of_side in &ways {
+            let places = of_side.to(&difference.definition).iter().map(|way| [way, &difference.steps[..]].concat());
+            touched.extend(places);
+        }
+    }
+    Some(touched)
+}
+
 /// Values, those first that the difference itself speaks of: entries that its lists gained or lost.
 fn telling(difference: &Difference, values: Vec<Value>) -> Vec<Value> {
     let lists = difference.keywords.values().flat_map(|both| {
@@ -309,7 +324,7 @@ fn listed(constraint: &Value) -> Vec<Value> {
 }
 
 /// Whether a document has a value at the end of a way.
-fn reaches(value: &Value, way: &[Step]) -> bool {
+pub(super) fn reaches(value: &Value, way: &[Step]) -> bool {
     let Some((step, rest)) = way.split_first() else { return true };
     match (step, value) {
         (Step::Member(name), Value::Object(members)) => members.get(name).is_some_and(|it| reaches(it, rest)),

@@ -2,7 +2,7 @@
 //!
 //! What is compared are the two subschemas alone, without what lies below them and differs as well: that is a
 //! difference of its own. A constraint can only take away, so what the part takes away the whole does, and no more;
-//! in a condition, a negation or an alternative that does not hold, and all of the value's schema is compared.
+//! in a condition, a negation or an exclusive alternative that does not hold, and all of the value's schema is compared.
 
 use std::collections::BTreeSet;
 

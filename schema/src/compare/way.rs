@@ -5,10 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::{Map, Value};
 
-use super::difference::{ANNOTATIONS, CHILD_MAPS, CHILDREN, IN_PLACE, IN_PLACE_LISTS, IN_PLACE_MAPS, LISTS, Step, escaped};
+use super::difference::{
+    ANNOTATIONS, CHILD_MAPS, CHILDREN, IN_PLACE, IN_PLACE_LISTS, IN_PLACE_MAPS, LISTS, Step, escaped,
+};
 
 /// Ways that are kept of one definition.
 const MOST_WAYS: usize = 6;
+
+/// The most ways to all definitions together that are worth looking at.
+const MOST_IN_ALL: usize = 20_000;
 
 /// Subschemas that are looked at for one value: references may lead in a circle.
 const MOST_SUBSCHEMAS: usize = 200;
@@ -36,6 +41,25 @@ impl Ways {
             }
         }
         Self(ways)
+    }
+
+    /// Every way to every definition; none if the schema refers to itself, or there are too many.
+    pub(super) fn every(schema: &Value) -> Option<Self> {
+        let mut ways = BTreeMap::from([(String::new(), vec![Vec::new()])]);
+        let mut queue = vec![(Vec::<String>::new(), String::new(), Vec::new())];
+        while let Some((above, pointer, way)) = queue.pop() {
+            let mut references = Vec::new();
+            collect(schema.pointer(&pointer)?, &way, &mut references);
+            for (target, way) in references {
+                let here: Vec<String> = above.iter().cloned().chain([pointer.clone()]).collect();
+                if here.contains(&target) || queue.len() > MOST_IN_ALL {
+                    return None;
+                }
+                ways.entry(target.clone()).or_insert_with(Vec::new).push(way.clone());
+                queue.push((here, target, way));
+            }
+        }
+        Some(Self(ways))
     }
 
     /// Pointers to the definitions that a subschema refers to, directly or through one of them.

@@ -97,7 +97,6 @@ fn of_keyword(keyword: &str, both: &[Option<Value>; 2]) -> Vec<String> {
         return phrases;
     }
     vec![match both {
-        [Some(Value::Bool(true)), Some(_)] if keyword.is_empty() => "nothing is accepted any more".to_owned(),
         [Some(Value::Bool(false)), Some(_)] if keyword.is_empty() => "no longer rejects everything".to_owned(),
         [Some(_), Some(_)] if keyword.is_empty() => "rejects everything".to_owned(),
         [None, Some(is)] => format!("`{keyword}` {} added", shown(keyword, is)),

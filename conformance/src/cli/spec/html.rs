@@ -34,7 +34,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<u8, String> {
     let checks = Checks::embedded()?;
     let tested = published(&arguments.reports)?;
-    let page = Page { specification: Specification::embedded(), checks: &checks, tested: &tested, version: arguments.spec };
+    let page =
+        Page { specification: Specification::embedded(), checks: &checks, tested: &tested, version: arguments.spec };
     let html = page.render();
     match &arguments.out {
         Some(file) => fs::write(file, html).map_err(|e| format!("write {}: {e}", file.display()))?,
@@ -126,8 +127,18 @@ impl Page<'_> {
 
     fn requirement(&self, out: &mut String, requirement: &Requirement) -> fmt::Result {
         let Requirement { id, level, party, .. } = requirement;
-        let tone = if level.is_must() { "must" } else if level.is_should() { "should" } else { "may" };
-        writeln!(out, "<article id=\"{id}\">\n<div class=\"text\">\n<p class=\"sentence\">{}</p>", Prose(&requirement.sentence))?;
+        let tone = if level.is_must() {
+            "must"
+        } else if level.is_should() {
+            "should"
+        } else {
+            "may"
+        };
+        writeln!(
+            out,
+            "<article id=\"{id}\">\n<div class=\"text\">\n<p class=\"sentence\">{}</p>",
+            Prose(&requirement.sentence)
+        )?;
         writeln!(
             out,
             "<p class=\"about\"><a class=\"id\" href=\"#{id}\">{id}</a> <span class=\"level {tone}\">{level}</span> \

@@ -42,6 +42,8 @@ pub struct Arguments {
 /// Watches until it is interrupted.
 pub fn run(arguments: &Arguments) -> Result<u8, String> {
     let directory = &arguments.directory;
+    // Worked out now, so that no round need.
+    Checks::shared()?;
     if arguments.once {
         // A checkout outside of git, or of a state that this program can't read, is held against the program.
         let last = Edition::at_revision(directory, "HEAD").unwrap_or_else(|_| Edition::embedded());
@@ -50,8 +52,6 @@ pub fn run(arguments: &Arguments) -> Result<u8, String> {
         return Ok(u8::from(!is_well));
     }
     let mut watch = Watch::begin(directory)?;
-    // Worked out now, so that the first round need not.
-    Checks::shared()?;
     let mut state = State::of(Edition::read(directory)?)?;
     let shown = visible(&directory.display().to_string());
     print(&format!("watching {shown}: {}; Ctrl-C ends it\n", FOLDERS.join(" ")))?;
@@ -155,7 +155,8 @@ impl<'a> Step<'a> {
 
 /// The requirements that weigh otherwise in the validation of documents, or are on one side only.
 fn moved<'a>(old: &'a Edition, new: &'a Edition) -> BTreeSet<&'a str> {
-    fn weights(of: &Edition) -> BTreeSet<(&str, Level, Version, Option<Version>, &[String])> {
+    type Weight<'a> = (&'a str, Level, Version, Option<Version>, &'a [String]);
+    fn weights(of: &Edition) -> BTreeSet<Weight<'_>> {
         of.specification
             .requirements()
             .map(|it| (it.id.as_str(), it.level, it.since, it.until, &it.clauses[..]))
@@ -169,7 +170,11 @@ fn moved<'a>(old: &'a Edition, new: &'a Edition) -> BTreeSet<&'a str> {
 fn round(directory: &Path, last: &State, edition: Edition) -> Result<(State, bool), String> {
     let begun = Instant::now();
     let state = last.next(edition)?;
-    let lint: Vec<String> = lint::errors(directory)?.iter().map(ToString::to_string).collect();
+    let lint: Vec<String> = match lint::errors(directory) {
+        Ok(errors) => errors.iter().map(ToString::to_string).collect(),
+        // What can't be linted is nothing to stop for.
+        Err(why) => vec![why],
+    };
     let unkept = unkept(&state.edition, &state.documents, &state.judged);
     let amendments = Amendments::between(&last.edition, &state.edition);
     let kept = counted(state.documents.iter().filter(|it| it.breaks.is_some()).count(), "wrong document");

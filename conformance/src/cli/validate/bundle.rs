@@ -63,5 +63,13 @@ fn offence(id: &str, spec: Version, pointer: &str, message: String) -> Finding {
 }
 
 fn finding(pointer: &str, severity: Severity, message: String) -> Finding {
-    Finding { requirement: None, severity, pointer: pointer.to_owned(), of_name: false, message, hint: None, span: None }
+    Finding {
+        requirement: None,
+        severity,
+        pointer: pointer.to_owned(),
+        of_name: false,
+        message,
+        hint: None,
+        span: None,
+    }
 }

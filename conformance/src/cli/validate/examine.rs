@@ -104,7 +104,8 @@ impl Examiner {
         let mut findings = embedded(kind, spec).validate_text(&text);
         if let Ok(text) = &text {
             let newest = VERSIONS[VERSIONS.len() - 1];
-            findings.extend(stated.filter(|it| self.spec.is_none() && *it > newest).map(|it| unknown_version(kind, it)));
+            findings
+                .extend(stated.filter(|it| self.spec.is_none() && *it > newest).map(|it| unknown_version(kind, it)));
             findings.extend(beside(text.value(), spec));
             text.locate(&mut findings);
         }

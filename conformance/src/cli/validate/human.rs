@@ -73,7 +73,8 @@ impl Human {
         let Position { line, column } = placed.start;
         let gutter = " ".repeat(line.to_string().len());
         let bar = self.bold(BLUE, "|");
-        let _ = writeln!(text, "{gutter}{} {name}:{line}:{column}{}", self.bold(BLUE, "-->"), pointer(&finding.pointer));
+        let _ =
+            writeln!(text, "{gutter}{} {name}:{line}:{column}{}", self.bold(BLUE, "-->"), pointer(&finding.pointer));
         if !bytes.is_empty() {
             let shown = Shown::of(bytes, placed);
             let _ = writeln!(text, "{gutter} {bar}");
@@ -86,7 +87,8 @@ impl Human {
             let _ = writeln!(text, "{gutter} {end} {}: {}", requirement.level, requirement.sentence);
         }
         if let Some(hint) = &finding.hint {
-            let _ = writeln!(text, "{gutter} {} {}: {}", self.bold(BLUE, "="), self.bold(CYAN, "hint"), printable(hint));
+            let _ =
+                writeln!(text, "{gutter} {} {}: {}", self.bold(BLUE, "="), self.bold(CYAN, "hint"), printable(hint));
         }
         text.push('\n');
     }

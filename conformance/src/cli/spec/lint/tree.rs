@@ -13,11 +13,8 @@ use crate::profile;
 const FOLDERS: [(&str, &str); 2] = [("schema", ".json"), ("fixtures", ".json")];
 
 /// Further folders of a checkout, which an author who only writes the specification may lack.
-const OPTIONAL: [(&str, &str); 3] = [
-    ("conformance/profiles", ".json"),
-    ("schema/src/rules", ".rs"),
-    ("conformance/src/expect", ".rs"),
-];
+const OPTIONAL: [(&str, &str); 3] =
+    [("conformance/profiles", ".json"), ("schema/src/rules", ".rs"), ("conformance/src/expect", ".rs")];
 
 /// Texts by path.
 #[derive(Debug)]
