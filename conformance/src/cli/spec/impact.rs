@@ -124,9 +124,51 @@ fn runs(page: &mut Page, runs: &[Rejudged]) {
     page.line(Ink::Strong, &format!("Recorded runs: {} judged otherwise", runs.len()));
     for run in runs {
         page.line(Ink::Plain, &format!("  {}  {}", run.runtime, run.file.display()));
-        for (id, [was, is]) in &run.verdicts {
-            let word = |it: &Option<Verdict>| it.map_or("not in force", Verdict::word);
-            page.line(Ink::Plain, &format!("    {:<64} {} → {}", id.as_str(), word(was), word(is)));
+        let (told, others): (Vec<_>, Vec<_>) = run.verdicts.iter().partition(|(_, both)| both.iter().any(tells));
+        for (id, both) in told {
+            page.line(Ink::Plain, &format!("    {:<64} {}", id.as_str(), turn(both)));
         }
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        others.iter().for_each(|(_, both)| *counts.entry(turn(both)).or_default() += 1);
+        for (turn, count) in counts {
+            page.line(Ink::Faint, &format!("    {:<64} {turn}", counted(count, "other requirement")));
+        }
+    }
+}
+
+/// Whether a verdict says something of the runtime, and not only that there was no evidence.
+fn tells(verdict: &Option<Verdict>) -> bool {
+    verdict.is_some_and(|it| !matches!(it, Verdict::Undecidable | Verdict::Undecided | Verdict::Observed))
+}
+
+fn turn(both: &[Option<Verdict>; 2]) -> String {
+    let [was, is] = both.map(|it| it.map_or("not in force", Verdict::word));
+    format!("{was} → {is}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_that_say_nothing_of_the_runtime_are_counted() {
+        let verdicts = [
+            ("hooks.one", [Some(Verdict::Fail), None]),
+            ("hooks.other", [None, Some(Verdict::Undecided)]),
+            ("hooks.third", [None, Some(Verdict::Undecided)]),
+        ];
+        let run = Rejudged {
+            file: PathBuf::from("a/evidence.jsonl"),
+            runtime: "box\u{1b}[2J 1".to_owned(),
+            versions: ["1.2.1".parse().unwrap(), "1.3.0".parse().unwrap()],
+            verdicts: verdicts.into_iter().map(|(id, both)| (id.parse().unwrap(), both)).collect(),
+        };
+        let mut page = Page::new();
+        runs(&mut page, &[run]);
+        let words: Vec<String> =
+            page.text().lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert!(words.contains(&"box\\u{1b}[2J 1 a/evidence.jsonl".to_owned()), "{words:?}");
+        assert!(words.contains(&"hooks.one fail → not in force".to_owned()), "{words:?}");
+        assert!(words.contains(&"2 other requirements not in force → undecided".to_owned()), "{words:?}");
     }
 }

@@ -14,6 +14,9 @@ use crate::judge::shorten;
 /// The widest value of an example, in characters.
 const VALUE: usize = 44;
 
+/// The most ids that are shown of one change.
+const MOST_IDS: usize = 8;
+
 /// The column in which sentences begin.
 const SENTENCE: usize = 12;
 
@@ -140,7 +143,7 @@ fn whole(page: &mut Page, versioned: &Versioned) {
         ("rejected now", change.rejects.example()),
         ("accepted now", change.accepts.example()),
         ("warned of", change.advises.as_ref()),
-        ("where a property came or went", of_open),
+        ("taken strictly", of_open),
     ];
     for (label, example) in examples {
         example.into_iter().for_each(|it| shown(page, label, it));
@@ -149,7 +152,11 @@ fn whole(page: &mut Page, versioned: &Versioned) {
         page.block(("", Ink::Plain), 6, "neither an example nor a proof was found");
     }
     if !change.requirements.is_empty() {
-        page.block(("", Ink::Plain), 6, &format!("[{}]", ids(&[change]).join(", ")));
+        let all = ids(&[change]);
+        let shown = all.iter().take(MOST_IDS).copied().collect::<Vec<_>>().join(", ");
+        let more = all.len().saturating_sub(MOST_IDS);
+        let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
+        page.block(("", Ink::Plain), 6, &format!("[{shown}{rest}]"));
     }
     page.gap();
 }
@@ -161,8 +168,8 @@ fn shown(page: &mut Page, label: &str, example: &Example) {
 
 /// A change in a line, behind its place.
 fn row(page: &mut Page, versioned: &Versioned, text: &str) {
-    let place = format!("    {}{} ", place(&versioned.change.place), only(versioned));
-    page.block((&place, Ink::Plain), 45, text);
+    let place = format!("    {}{}", place(&versioned.change.place), only(versioned));
+    page.block((&place, Ink::Plain), 47, text);
 }
 
 /// Properties that came, or went, a line each with an example of what is, or was, no value for it.
