@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const EMPTYING: Duration = Duration::from_secs(10);
 
 /// A mounted cgroup hierarchy, as the runtime sees it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Hierarchy {
     /// Where it is mounted.
     pub mountpoint: PathBuf,
@@ -28,7 +28,7 @@ pub struct Hierarchy {
 }
 
 /// The container's cgroup in one hierarchy.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Membership {
     /// The hierarchy.
     pub hierarchy: Hierarchy,
@@ -41,6 +41,8 @@ pub struct Membership {
 pub struct Placement {
     /// The cgroups that were made for the container, in the order of their making.
     made: Vec<PathBuf>,
+    /// The container's cgroups, which were there before or not.
+    pub memberships: Vec<Membership>,
 }
 
 impl Hierarchy {
@@ -100,6 +102,7 @@ pub fn plan(spec: &Spec, id: &str, placement: &mut Placement) -> Result<Vec<Memb
         placement.made.append(&mut missing);
         memberships.push(Membership { hierarchy, directory });
     }
+    placement.memberships.clone_from(&memberships);
     Ok(memberships)
 }
 

@@ -59,14 +59,15 @@ const REQUIRED: &[(&str, &[&str])] = &[
     ("/linux/uidMappings/*", &["containerID", "hostID", "size"]), // [namespaces.mapping-size-required]
 ];
 
-/// Reads the config of the bundle in the directory `bundle`.
+/// Reads the config of the bundle in the directory `bundle`, and gives its text, too.
 ///
 /// # Errors
 /// It can't be read, is malformed, or asks for what can't be applied.
-pub fn load(bundle: &Path) -> Result<Spec> {
+pub fn load(bundle: &Path) -> Result<(Spec, Vec<u8>)> {
     let path = bundle.join("config.json");
     let bytes = std::fs::read(&path).doing(|| format!("read {}", path.display()))?;
-    parse(&bytes).doing(|| format!("{}", path.display()))
+    let spec = parse(&bytes).doing(|| format!("{}", path.display()))?;
+    Ok((spec, bytes))
 }
 
 /// Reads a config and checks it, chapter by chapter.
@@ -74,19 +75,32 @@ pub fn load(bundle: &Path) -> Result<Spec> {
 /// # Errors
 /// As for [`load`].
 pub fn parse(bytes: &[u8]) -> Result<Spec> {
-    let mut value: Value = serde_json::from_slice(bytes).doing(|| "parse".into())?;
+    let value: Value = serde_json::from_slice(bytes).doing(|| "parse".into())?;
     refuse_missing(&value)?;
     // The version comes first: the rest may mean something else in a version that we don't know.
     if let Some(text) = value["ociVersion"].as_str() {
         version::check(text)?;
     }
     refuse_unsupported(&value)?;
-    normalise(&mut value);
-    scheduling::respell(&mut value);
-    capabilities::drop_unknown(&mut value).iter().for_each(warn);
-    let spec: Spec = serde_json::from_value(value).doing(|| "parse".into())?;
+    let (spec, warnings) = interpret(value)?;
+    warnings.iter().for_each(warn);
     check(&spec)?;
     Ok(spec)
+}
+
+/// Reads once more the config that a container was created from, without a second word about what it lacks.
+///
+/// # Errors
+/// It is not that config.
+pub fn parse_again(bytes: &[u8]) -> Result<Spec> {
+    interpret(serde_json::from_slice(bytes).doing(|| "parse".into())?).map(|(spec, _)| spec)
+}
+
+fn interpret(mut value: Value) -> Result<(Spec, Vec<String>)> {
+    normalise(&mut value);
+    scheduling::respell(&mut value);
+    let warnings = capabilities::drop_unknown(&mut value);
+    Ok((serde_json::from_value(value).doing(|| "parse".into())?, warnings))
 }
 
 /// Says what a config leaves out where the parser would take it for something else.

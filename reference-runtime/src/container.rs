@@ -1,7 +1,7 @@
 //! What the runtime keeps of a container between two operations, and what it finds out anew each time.
 //!
 //! A container is a directory below the runtime's root, named by its id:
-//! `state.json` is the record, `lock` is held by the one operation that changes the container, and `start` and
+//! `state.json` is the record, `config.json` the config as it was at the creation, `lock` is held by the one operation that changes the container, and `start` and
 //! `started` are FIFOs between the start operation and the container process, which holds both until it executes the
 //! user's program.
 
@@ -161,6 +161,26 @@ impl Container {
         let bytes = serde_json::to_vec(record).doing(|| "encode the record".into())?;
         fs::write(&new, bytes).doing(|| format!("write {}", new.display()))?;
         fs::rename(&new, &path).doing(|| format!("replace {}", path.display()))
+    }
+
+    /// Keeps the config's text, which tells a later process what it shares with the container.
+    ///
+    /// # Errors
+    /// It can't be written.
+    // [lifecycle.config-changes-ignored]
+    pub fn keep_config(&self, text: &[u8]) -> Result<()> {
+        let path = self.directory.join("config.json");
+        fs::write(&path, text).doing(|| format!("write {}", path.display()))
+    }
+
+    /// The config that the container was created from.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn config(&self) -> Result<Spec> {
+        let path = self.directory.join("config.json");
+        let text = fs::read(&path).doing(|| format!("read {}", path.display()))?;
+        crate::config::parse_again(&text).doing(|| path.display().to_string())
     }
 
     /// Takes the right to change the container, for which nobody waits.

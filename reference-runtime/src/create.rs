@@ -49,12 +49,13 @@ impl From<Error> for Failure {
 // [create.new-container] [create.unappliable-property-no-container]
 pub fn create(request: &Request) -> Result<Container> {
     let bundle = fs::canonicalize(&request.bundle).doing(|| format!("find the bundle {}", request.bundle.display()))?;
-    let spec = config::load(&bundle)?;
+    let (spec, text) = config::load(&bundle)?;
     let console = terminal::connect(&spec, request.console_socket.as_deref())?;
     let record = Record::new(&spec, &bundle)?;
     let (container, lock) = Container::claim(&request.root, &request.id, &record)?;
     let mut creation = Creation { request, spec, bundle, container, record, child: None, lock: Some(lock) };
-    match creation.make(console) {
+    let made = creation.container.keep_config(&text).map_err(Failure::Other).and_then(|()| creation.make(console));
+    match made {
         Ok(()) => Ok(creation.container),
         Err(failure) => Err(creation.undo(failure)),
     }
