@@ -123,10 +123,17 @@ fn check_fitness(directory: &Path) -> Result<()> {
 /// # Errors
 /// Names the cgroup or the limit.
 // [cgroups.path-created]
-pub fn make(spec: &Spec, memberships: &[Membership], placement: &mut Placement) -> Result<()> {
+pub fn make(spec: &Spec, memberships: &mut Vec<Membership>, placement: &mut Placement) -> Result<()> {
     let mut others = Vec::new();
+    // Whose caller may make no cgroup is in its own, unless a place or limits are asked for. // [cgroups.path-unset]
+    let indifferent = path(spec).is_none() && resources(spec).is_none();
     for directory in &placement.made {
         match fs::create_dir(directory) {
+            Err(error) if indifferent && error.kind() == std::io::ErrorKind::PermissionDenied => {
+                memberships.retain(|member| !member.directory.starts_with(directory));
+                others.push(directory.clone());
+                continue;
+            }
             // Somebody else was quicker, and so it is theirs.
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => others.push(directory.clone()),
             made => made.doing(|| format!("make the cgroup {}", directory.display()))?,

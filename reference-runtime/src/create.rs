@@ -78,10 +78,10 @@ impl Creation<'_> {
     fn make(&mut self, console: Option<std::os::unix::net::UnixStream>) -> Result<(), Failure> {
         let namespaces = namespaces::open_paths(&self.spec)?;
         let id_mapped_mounts = id_mapped_mounts::prepare(&self.spec, &self.bundle)?;
-        let cgroups = cgroups::plan(&self.spec, &self.request.id.to_string(), &mut self.record.cgroups)?;
+        let mut cgroups = cgroups::plan(&self.spec, &self.request.id.to_string(), &mut self.record.cgroups)?;
         // Known before they are made: so they can be removed even if this process is killed at its work.
         self.save()?;
-        cgroups::make(&self.spec, &cgroups, &mut self.record.cgroups)?;
+        cgroups::make(&self.spec, &mut cgroups, &mut self.record.cgroups)?;
         let (start, started) = self.container.make_fifos()?;
         let (channel, theirs) = Channel::pair()?;
         // SAFETY: this process has one thread, so the child may do whatever the parent may.
@@ -114,6 +114,10 @@ impl Creation<'_> {
     /// The creating process's part in the making of the container process.
     fn accompany(&mut self, child: Pid, channel: &Channel, cgroups: &[Membership]) -> Result<(), Failure> {
         cgroups::join(cgroups, child)?;
+        // Inherited by the container process, whose own file an unprivileged caller can't write to.
+        if let Some(process) = self.spec.process() {
+            process::set_oom_score(process, child)?;
+        }
         channel.send(&Message::Placed)?;
         let mut is_ready = false;
         loop {
@@ -152,9 +156,6 @@ impl Creation<'_> {
         self.record.process = Some(Process::of(Pid::from_raw(pid))?);
         waitpid(child, None).doing(|| "wait for the first process".into())?;
         self.child = None;
-        if let Some(process) = self.spec.process() {
-            process::set_oom_score(process, pid)?;
-        }
         self.save()
     }
 

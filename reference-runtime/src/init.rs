@@ -86,8 +86,6 @@ impl Init<'_> {
 
     fn enter(&self) -> Result<Fork> {
         self.channel.expect(&Message::Placed)?;
-        // Nobody in a namespace that is joined may look into this process before it is the user's program.
-        nix::sys::prctl::set_dumpable(false).doing(|| "hide from other processes".into())?;
         namespaces::enter(self.spec, self.namespaces, &self.channel)?;
         fork_sibling().doing(|| "fork the container process".into())
     }

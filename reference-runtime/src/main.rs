@@ -6,7 +6,7 @@ use ocf_runtime::container::{Container, ContainerId};
 use ocf_runtime::create::Request;
 use ocf_runtime::error::{Doing, Error, Result};
 use ocf_runtime::kill::Signal;
-use ocf_runtime::{create, delete, features, kill, own_program, run, start, state};
+use ocf_runtime::{create, delete, features, kill, own_program, rootless, run, start, state};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 #[command(name = "ocf-runtime", version)]
 struct CommandLine {
     /// Where containers are kept.
-    #[arg(long, default_value = "/run/ocf-runtime")]
+    #[arg(long, default_value_os_t = rootless::default_root())]
     root: PathBuf,
     /// A file to which errors are written, beside standard error.
     #[arg(long)]

@@ -2,13 +2,17 @@
 
 use crate::channel::{Channel, Message};
 use crate::error::{Doing, Error, Result};
-use crate::{hostname, sysctl};
+use crate::rootless::{self, Kind};
+use crate::{hostname, procfs, sysctl};
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::libc;
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Pid, Uid, setresgid, setresuid};
-use oci_spec::runtime::{LinuxIdMapping, LinuxNamespace, LinuxNamespaceType as Type, Spec};
+use oci_spec::runtime::{LinuxIdMapping, LinuxNamespace, LinuxNamespaceType as Type, LinuxTimeOffset, Process, Spec};
+use std::fs::File;
+use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -51,25 +55,45 @@ fn open_path(typ: Type, path: &Path) -> Result<OwnedFd> {
 /// A namespace can't be joined or made, or its ids not be mapped.
 // [namespaces.types-supported]
 pub fn enter(spec: &Spec, by_path: &[(Type, OwnedFd)], channel: &Channel) -> Result<()> {
+    let new_user = is_new(spec, Type::User);
+    let offsets = open_time_offsets(spec)?;
+    // Nobody in a namespace that is joined may look into this process before it is the user's program. But as long as it
+    // is hidden only root can write its mappings, and in a new user namespace is nobody else.
+    if !new_user {
+        hide()?;
+    }
+    let mut forbidden = Vec::new();
     for (typ, fd) in by_path.iter().filter(|(typ, _)| *typ != Type::User) {
-        setns(fd, flag(*typ)).doing(|| format!("join the {typ} namespace"))?;
+        match setns(fd, flag(*typ)) {
+            Err(Errno::EPERM) => forbidden.push((*typ, fd)),
+            joined => joined.doing(|| format!("join the {typ} namespace"))?,
+        }
     }
     if let Some((_, fd)) = by_path.iter().find(|(typ, _)| *typ == Type::User) {
         setns(fd, CloneFlags::CLONE_NEWUSER).doing(|| "join the user namespace".into())?;
         become_root()?;
     }
     // A new user namespace comes first, so that it owns the others.
-    if is_new(spec, Type::User) {
+    if new_user {
         unshare(CloneFlags::CLONE_NEWUSER).doing(|| "make a user namespace".into())?;
         channel.send(&Message::NeedsMappings)?;
         channel.expect(&Message::Mapped)?;
         become_root()?;
+        hide()?;
+    }
+    // What its caller may not join, root of the user namespace that owns it may.
+    for (typ, fd) in forbidden {
+        setns(fd, flag(typ)).doing(|| format!("join the {typ} namespace"))?;
     }
     let others = entries(spec).iter().filter(|entry| is_unnamed(entry) && entry.typ() != Type::User);
     for typ in others.map(LinuxNamespace::typ) {
         unshare(flag(typ)).doing(|| format!("make a {typ} namespace"))?;
     }
-    set_time_offsets(spec)
+    set_time_offsets(spec, offsets)
+}
+
+fn hide() -> Result<()> {
+    nix::sys::prctl::set_dumpable(false).doing(|| "hide from other processes".into())
 }
 
 /// In a user namespace the ids 0 are needed to set the container up; the process's own ids come later.
@@ -85,34 +109,38 @@ fn become_root() -> Result<()> {
 /// The kernel refuses them.
 // [namespaces.uid-mappings-applied] [namespaces.gid-mappings-applied]
 pub fn write_mappings(spec: &Spec, pid: Pid) -> Result<()> {
-    let linux = spec.linux().as_ref();
-    let uids = linux.and_then(|linux| linux.uid_mappings().as_deref()).unwrap_or_default();
-    let gids = linux.and_then(|linux| linux.gid_mappings().as_deref()).unwrap_or_default();
+    let (uids, gids) = mappings(spec);
     write_maps(pid, uids, gids)
 }
 
 pub(crate) fn write_maps(pid: Pid, uids: &[LinuxIdMapping], gids: &[LinuxIdMapping]) -> Result<()> {
-    for (file, mappings) in [("uid_map", uids), ("gid_map", gids)] {
-        let path = format!("/proc/{pid}/{file}");
-        std::fs::write(&path, lines(mappings)).doing(|| format!("write {file} of the user namespace"))?;
-    }
-    Ok(())
+    rootless::write_map(pid, Kind::Uid, uids)?;
+    rootless::write_map(pid, Kind::Gid, gids)
 }
 
-fn lines(mappings: &[LinuxIdMapping]) -> String {
-    let line = |map: &LinuxIdMapping| format!("{} {} {}\n", map.container_id(), map.host_id(), map.size());
-    mappings.iter().map(line).collect()
+/// The file for the offsets of the clocks, opened by the caller as it was born: later it may not open it any more.
+fn open_time_offsets(spec: &Spec) -> Result<Option<File>> {
+    let wanted = is_new(spec, Type::Time) && time_offsets(spec).next().is_some();
+    wanted.then(|| procfs::open_file("self/timens_offsets")).transpose()
 }
 
 // [namespaces.time-offset-monotonic] [namespaces.time-offset-boottime]
-fn set_time_offsets(spec: &Spec) -> Result<()> {
-    let offsets = spec.linux().as_ref().and_then(|linux| linux.time_offsets().as_ref());
-    for (clock, offset) in offsets.into_iter().flatten() {
-        let (seconds, nanoseconds) = (offset.secs().unwrap_or(0), offset.nanosecs().unwrap_or(0));
-        std::fs::write("/proc/self/timens_offsets", format!("{clock} {seconds} {nanoseconds}\n"))
-            .doing(|| format!("set the offset of the clock {clock}"))?;
+fn set_time_offsets(spec: &Spec, file: Option<File>) -> Result<()> {
+    let Some(mut file) = file else { return Ok(()) };
+    for (clock, seconds, nanoseconds) in time_offsets(spec) {
+        file.write_all(format!("{clock} {seconds} {nanoseconds}\n").as_bytes())
+            .doing(|| format!("set linux.timeOffsets.{clock} to {seconds} s and {nanoseconds} ns"))?;
     }
     Ok(())
+}
+
+/// Clocks, seconds and nanoseconds.
+fn time_offsets(spec: &Spec) -> impl Iterator<Item = (&str, i64, u32)> {
+    let offsets = spec.linux().as_ref().and_then(|linux| linux.time_offsets().as_ref());
+    let parts = |(clock, offset): (_, &LinuxTimeOffset)| {
+        (String::as_str(clock), offset.secs().unwrap_or(0), offset.nanosecs().unwrap_or(0))
+    };
+    offsets.into_iter().flatten().map(parts)
 }
 
 /// Refuses contradictions among namespaces and the properties that need one.
@@ -132,25 +160,78 @@ pub fn check(spec: &Spec) -> Result<()> {
         }
     }
     check_mappings(spec)?;
+    check_time_offsets(spec)?;
     let has = |typ| all.iter().any(|entry| entry.typ() == typ);
     hostname::check(spec, has(Type::Uts))?;
     sysctl::check(spec, has)
 }
 
+// [namespaces.mappings-without-namespace-refused]
 fn check_mappings(spec: &Spec) -> Result<()> {
-    let Some(linux) = spec.linux() else { return Ok(()) };
-    let mapped = |list: &Option<Vec<LinuxIdMapping>>| list.as_ref().is_some_and(|list| !list.is_empty());
-    let (uids, gids) = (mapped(linux.uid_mappings()), mapped(linux.gid_mappings()));
-    if (uids || gids) && !is_new(spec, Type::User) {
-        return Err(Error::new("linux.uidMappings and gidMappings need a new user namespace"));
+    let (uids, gids) = mappings(spec);
+    match (is_new(spec, Type::User), uids, gids) {
+        (false, [], []) => return Ok(()),
+        (false, ..) => return Err(Error::new("linux.uidMappings and gidMappings need a new user namespace")),
+        (true, [], _) | (true, _, []) => {
+            return Err(Error::new("a new user namespace needs linux.uidMappings and gidMappings"));
+        }
+        (true, ..) => {}
     }
-    if is_new(spec, Type::User) && !(uids && gids) {
-        return Err(Error::new("a new user namespace needs linux.uidMappings and gidMappings"));
+    check_ranges(uids).doing(|| "linux.uidMappings".into())?;
+    check_ranges(gids).doing(|| "linux.gidMappings".into())?;
+    let Some(user) = spec.process().as_ref().map(Process::user) else { return Ok(()) };
+    check_mapped("process.user.uid", user.uid(), uids)?;
+    check_mapped("process.user.gid", user.gid(), gids)?;
+    let groups = user.additional_gids().iter().flatten();
+    groups.copied().try_for_each(|group| check_mapped("process.user.additionalGids", group, gids))
+}
+
+fn check_mapped(property: &str, id: u32, mappings: &[LinuxIdMapping]) -> Result<()> {
+    let holds = |map: &LinuxIdMapping| id.checked_sub(map.container_id()).is_some_and(|offset| offset < map.size());
+    if mappings.iter().any(holds) {
+        return Ok(());
     }
-    if linux.time_offsets().as_ref().is_some_and(|map| !map.is_empty()) && !is_new(spec, Type::Time) {
-        return Err(Error::new("linux.timeOffsets needs a new time namespace"));
+    Err(Error::new(format!("{property}: {id} is not mapped in the user namespace")))
+}
+
+/// Refuses mappings that the kernel would: of nothing, of the id that stands for none, and of an id twice.
+pub(crate) fn check_ranges(mappings: &[LinuxIdMapping]) -> Result<()> {
+    for (side, first) in
+        [("containerID", LinuxIdMapping::container_id as fn(&_) -> _), ("hostID", LinuxIdMapping::host_id)]
+    {
+        let mut ranges: Vec<(u32, u32)> = mappings.iter().map(|map| (first(map), map.size())).collect();
+        ranges.sort_unstable();
+        if let Some((id, size)) = ranges.iter().find(|(id, size)| *size == 0 || id.checked_add(*size).is_none()) {
+            return Err(Error::new(format!("{size} ids from the {side} {id} on can't be mapped")));
+        }
+        if let Some(pair) = ranges.windows(2).find(|pair| pair[0].0 + pair[0].1 > pair[1].0) {
+            return Err(Error::new(format!("the {side} {} is mapped twice", pair[1].0)));
+        }
     }
     Ok(())
+}
+
+fn check_time_offsets(spec: &Spec) -> Result<()> {
+    for (clock, seconds, nanoseconds) in time_offsets(spec) {
+        let what = || format!("linux.timeOffsets.{clock}");
+        if !["monotonic", "boottime"].contains(&clock) {
+            return Err(Error::new("no clock of this name can be offset")).doing(what);
+        }
+        if nanoseconds >= 1_000_000_000 {
+            return Err(Error::new(format!("nanosecs: {nanoseconds} is a second or more"))).doing(what);
+        }
+        // [namespaces.time-offsets-without-namespace-refused]
+        if (seconds, nanoseconds) != (0, 0) && !is_new(spec, Type::Time) {
+            return Err(Error::new("it needs a new time namespace")).doing(what);
+        }
+    }
+    Ok(())
+}
+
+fn mappings(spec: &Spec) -> (&[LinuxIdMapping], &[LinuxIdMapping]) {
+    let linux = spec.linux().as_ref();
+    let uids = linux.and_then(|linux| linux.uid_mappings().as_deref()).unwrap_or_default();
+    (uids, linux.and_then(|linux| linux.gid_mappings().as_deref()).unwrap_or_default())
 }
 
 /// Whether the container gets a new namespace of this type.

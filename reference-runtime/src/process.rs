@@ -1,10 +1,10 @@
 //! The program that the container runs, and what it finds at its first instruction.
 
 use crate::error::{Doing, Error, Result};
-use crate::{capabilities, rlimits, scheduling, user};
+use crate::{capabilities, procfs, rlimits, scheduling, user};
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal, signal};
-use nix::unistd::{AccessFlags, access, chdir, execve};
+use nix::unistd::{AccessFlags, Pid, access, chdir, execve};
 use oci_spec::runtime::Process;
 use std::convert::Infallible;
 use std::ffi::CString;
@@ -29,6 +29,7 @@ pub fn check(process: &Process) -> Result<()> {
     if let Some(value) = process.oom_score_adj().filter(|value| !(-1000..=1000).contains(value)) {
         return Err(Error::new(format!("process.oomScoreAdj: {value} is not from -1000 to 1000")));
     }
+    user::check(process)?;
     Program::of(process).map(drop)
 }
 
@@ -36,9 +37,9 @@ pub fn check(process: &Process) -> Result<()> {
 ///
 /// # Errors
 /// The kernel refuses, for instance to lower it without CAP_SYS_RESOURCE.
-pub fn set_oom_score(process: &Process, pid: i32) -> Result<()> {
+pub fn set_oom_score(process: &Process, pid: Pid) -> Result<()> {
     match process.oom_score_adj() {
-        Some(value) => std::fs::write(format!("/proc/{pid}/oom_score_adj"), value.to_string())
+        Some(value) => procfs::write(format!("{pid}/oom_score_adj"), &value.to_string())
             .doing(|| format!("set process.oomScoreAdj to {value}")),
         None => Ok(()),
     }

@@ -1,6 +1,7 @@
 //! Kernel parameters that are set for the container.
 
 use crate::error::{Doing, Error, Result};
+use crate::procfs;
 use oci_spec::runtime::{LinuxNamespaceType as Type, Spec};
 use std::path::{Component, Path, PathBuf};
 
@@ -54,18 +55,17 @@ fn namespace_of(name: &str) -> Option<Type> {
 pub fn apply(spec: &Spec) -> Result<()> {
     let parameters = spec.linux().as_ref().and_then(|linux| linux.sysctl().as_ref());
     for (name, value) in parameters.into_iter().flatten() {
-        let path = file(name)?;
-        std::fs::write(&path, value).doing(|| format!("write {value:?} to {}", path.display()))?;
+        procfs::write(file(name)?, value).doing(|| format!("set linux.sysctl {name}"))?;
     }
     Ok(())
 }
 
-/// `net.ipv4.ip_forward`, as for sysctl(8), is the file net/ipv4/ip_forward; `net/ipv4/conf/eth0.1/mtu` is one already.
+/// `net.ipv4.ip_forward`, as for sysctl(8), is the file net/ipv4/ip_forward below sys; `net/ipv4/conf/eth0.1/mtu` is one already.
 fn file(name: &str) -> Result<PathBuf> {
     let dots_separate = name.find(['.', '/']).is_none_or(|at| name.as_bytes()[at] == b'.');
     let path = if dots_separate { swap_separators(name) } else { name.to_owned() };
     if Path::new(&path).components().all(|part| matches!(part, Component::Normal(_))) {
-        return Ok(Path::new("/proc/sys").join(path));
+        return Ok(Path::new("sys").join(path));
     }
     Err(Error::new(format!("linux.sysctl: {name:?} is no parameter's name")))
 }
@@ -86,9 +86,9 @@ mod tests {
 
     #[test]
     fn names_become_files_as_for_sysctl() {
-        assert_eq!(file("net.ipv4.ip_forward").unwrap(), Path::new("/proc/sys/net/ipv4/ip_forward"));
-        assert_eq!(file("net.ipv4.conf.eth0/1.mtu").unwrap(), Path::new("/proc/sys/net/ipv4/conf/eth0.1/mtu"));
-        assert_eq!(file("net/ipv4/conf/eth0.1/mtu").unwrap(), Path::new("/proc/sys/net/ipv4/conf/eth0.1/mtu"));
+        assert_eq!(file("net.ipv4.ip_forward").unwrap(), Path::new("sys/net/ipv4/ip_forward"));
+        assert_eq!(file("net.ipv4.conf.eth0/1.mtu").unwrap(), Path::new("sys/net/ipv4/conf/eth0.1/mtu"));
+        assert_eq!(file("net/ipv4/conf/eth0.1/mtu").unwrap(), Path::new("sys/net/ipv4/conf/eth0.1/mtu"));
         file("net/../kernel/core_pattern").unwrap_err();
     }
 
