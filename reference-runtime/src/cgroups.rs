@@ -218,9 +218,17 @@ pub fn write(member: &Membership, file: &str, value: impl std::fmt::Display) -> 
     fs::write(&path, value.to_string()).doing(|| format!("write {value} to {}", path.display()))
 }
 
-/// Thaws what a freezer may hold in the cgroups that were made for the container.
+/// Thaws what a freezer may hold in the container's cgroups.
 pub fn thaw_all(placement: &Placement) {
-    placement.made.iter().for_each(|directory| thaw(directory));
+    placement.memberships.iter().for_each(|member| thaw(&member.directory));
+}
+
+/// The ids of all processes in a cgroup and below it.
+pub fn processes(directory: &Path) -> Vec<i32> {
+    let text = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
+    // One that this process's pid namespace doesn't have reads as 0.
+    let own = text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid != 0);
+    own.chain(children(directory).iter().flat_map(|child| processes(child))).collect()
 }
 
 /// Ends all processes in the cgroups that were made for the container, and removes these cgroups.

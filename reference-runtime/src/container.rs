@@ -6,6 +6,7 @@
 //! user's program.
 
 use crate::channel::Made;
+use crate::engine::pause::is_paused;
 use crate::error::{Doing, Error, Result};
 use crate::hooks::pidfd_open;
 use crate::state::{State, Status};
@@ -249,10 +250,12 @@ impl Container {
                 let waits = self.awaits_start();
                 if waits {
                     Status::Created
-                } else if process.is_alive() {
-                    Status::Running
-                } else {
+                } else if !process.is_alive() {
                     Status::Stopped
+                } else if is_paused(&record.cgroups) {
+                    Status::Paused
+                } else {
+                    Status::Running
                 }
             }
             _ => Status::Stopped,

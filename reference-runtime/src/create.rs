@@ -4,6 +4,7 @@ use crate::cgroups::{self, Membership};
 use crate::channel::{Channel, Message};
 use crate::config;
 use crate::container::{Container, ContainerId, Lock, Process, Record};
+use crate::descriptors::Passed;
 use crate::error::{Doing, Error, Result};
 use crate::init::Init;
 use crate::state::Status;
@@ -28,6 +29,8 @@ pub struct Request {
     pub pid_file: Option<PathBuf>,
     /// Who gets the terminal's master.
     pub console_socket: Option<PathBuf>,
+    /// Which of the caller's descriptors the container process gets.
+    pub passed: Passed,
 }
 
 /// A failure, and whether a hook is to blame.
@@ -48,6 +51,7 @@ impl From<Error> for Failure {
 /// It can't be made as described; then nothing of it remains.
 // [create.new-container] [create.unappliable-property-no-container]
 pub fn create(request: &Request) -> Result<Container> {
+    request.passed.hold_back()?;
     let bundle = fs::canonicalize(&request.bundle).doing(|| format!("find the bundle {}", request.bundle.display()))?;
     let (spec, text) = config::load(&bundle)?;
     let console = terminal::connect(&spec, request.console_socket.as_deref())?;
@@ -100,6 +104,7 @@ impl Creation<'_> {
                     start,
                     started,
                     console,
+                    passed: self.request.passed,
                 };
                 init.bootstrap()
             }

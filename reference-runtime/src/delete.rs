@@ -16,7 +16,7 @@ pub fn delete(container: &Container, force: bool) -> Result<()> {
         Status::Stopped => {}
         // [command-line.delete-force]
         Status::Creating if force => record.creator.end()?,
-        Status::Created | Status::Running if force => {
+        Status::Created | Status::Running | Status::Paused if force => {
             crate::cgroups::thaw_all(&record.cgroups);
             record.process.map_or(Ok(()), Process::end)?;
         }

@@ -3,6 +3,7 @@
 use crate::cgroups::Membership;
 use crate::channel::{Channel, Message};
 use crate::container::{ContainerId, Record};
+use crate::descriptors::Passed;
 use crate::error::{Doing, Error, Result};
 use crate::id_mapped_mounts::Prepared;
 use crate::mounts::Place;
@@ -49,6 +50,8 @@ pub struct Init<'a> {
     pub started: File,
     /// Who gets the terminal's master.
     pub console: Option<UnixStream>,
+    /// Which of the caller's descriptors the program gets.
+    pub passed: Passed,
 }
 
 /// What the container process answers to the order to start; the end of the FIFO then means that the program runs.
@@ -168,7 +171,7 @@ impl Init<'_> {
     fn prepare_process(&self) -> Result<Option<Program>> {
         let Some(process) = self.spec.process() else { return Ok(None) };
         process::apply(process)?;
-        let program = Program::of(process)?;
+        let program = Program::of(process, self.passed)?;
         // A hook may yet bring the program along.
         if hooks::of(self.spec, Hooks::start_container).is_empty() {
             program.look_for()?;

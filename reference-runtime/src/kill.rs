@@ -30,6 +30,18 @@ impl FromStr for Signal {
     }
 }
 
+impl Signal {
+    /// As kill(2) takes it.
+    pub fn number(self) -> i32 {
+        self.0
+    }
+
+    /// Whether it is the one that nothing withstands but a freezer.
+    pub fn is_kill(self) -> bool {
+        self.0 == libc::SIGKILL
+    }
+}
+
 /// `SIGRTMIN`, `SIGRTMIN+n`, `SIGRTMAX` and `SIGRTMAX-n`.
 fn real_time(name: &str) -> Option<i32> {
     let (base, offset) = match (name.strip_prefix("SIGRTMIN"), name.strip_prefix("SIGRTMAX")) {
@@ -49,8 +61,12 @@ pub fn kill(container: &Container, signal: Signal) -> Result<()> {
     let (record, status) = container.status()?;
     match (status, record.process) {
         // [kill.running-container] [kill.created-container]
-        (Status::Created | Status::Running, Some(process)) => {
-            send(&process.pidfd()?, signal.0).doing(|| format!("send the signal {}", signal.0))
+        (Status::Created | Status::Running | Status::Paused, Some(process)) => {
+            send(&process.pidfd()?, signal.0).doing(|| format!("send the signal {}", signal.0))?;
+            if signal.is_kill() && status == Status::Paused {
+                crate::cgroups::thaw_all(&record.cgroups);
+            }
+            Ok(())
         }
         // [kill.creating-error] [kill.stopped-error]
         _ => Err(Error::new(format!("it is {}, neither created nor running", crate::state::name(status)))),

@@ -1,7 +1,7 @@
 //! The shortest honest Linux implementation of the OCI Runtime Specification 1.0.0 to 1.3.0.
 //!
 //! One file an operation: [`create`], [`start`], [`state`], [`kill`], [`delete`], [`run`], [`features`]; one file a
-//! chapter of the config beside them. [`init`] is the container process and reads as the lifecycle. Comments such as
+//! chapter of the config beside them; in [`engine`] what only container engines ask. [`init`] is the container process and reads as the lifecycle. Comments such as
 //! `[hooks.listed-order]` name the requirement that a line fulfils.
 
 #![cfg(target_os = "linux")]
@@ -17,10 +17,12 @@ mod copy_up;
 pub mod cpu;
 pub mod create;
 pub mod delete;
+pub mod descriptors;
 pub mod destroy;
 mod device_program;
 pub mod device_rules;
 pub mod devices;
+pub mod engine;
 pub mod error;
 pub mod features;
 pub mod hooks;

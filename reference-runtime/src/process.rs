@@ -1,5 +1,6 @@
 //! The program that the container runs, and what it finds at its first instruction.
 
+use crate::descriptors::Passed;
 use crate::error::{Doing, Error, Result};
 use crate::{capabilities, procfs, rlimits, scheduling, user};
 use nix::errno::Errno;
@@ -30,7 +31,7 @@ pub fn check(process: &Process) -> Result<()> {
         return Err(Error::new(format!("process.oomScoreAdj: {value} is not from -1000 to 1000")));
     }
     user::check(process)?;
-    Program::of(process).map(drop)
+    Program::of(process, Passed::default()).map(drop)
 }
 
 /// Sets the score by which the kernel chooses whom to kill. // [process.oom-score-adj-set] [process.oom-score-adj-unset]
@@ -73,24 +74,26 @@ pub struct Program {
     candidates: Vec<CString>,
     arguments: Vec<CString>,
     environment: Vec<CString>,
+    passed: Passed,
 }
 
 impl Program {
-    /// The program that `process` describes.
+    /// The program that `process` describes, which gets the descriptors `passed` as well.
     ///
     /// # Errors
     /// A string has a null byte in it.
-    pub fn of(process: &Process) -> Result<Self> {
+    pub fn of(process: &Process, passed: Passed) -> Result<Self> {
         let strings = |list: Option<&[String]>| -> Result<Vec<CString>> {
             let string = |text: &String| CString::new(text.as_str()).doing(|| format!("pass {text:?} on"));
             list.unwrap_or_default().iter().map(string).collect()
         };
         let arguments = strings(process.args().as_deref())?; // [process.args-applied]
-        let environment = strings(process.env().as_deref())?; // [process.env-applied] [process.env-not-inherited]
+        let mut environment = strings(process.env().as_deref())?; // [process.env-applied] [process.env-not-inherited]
+        environment.append(&mut strings(Some(&passed.environment(process.env().as_deref().unwrap_or_default())))?);
         let name = process.args().as_ref().and_then(|args| args.first()).map_or("", String::as_str);
         let search = process.env().iter().flatten().find_map(|entry| entry.strip_prefix("PATH="));
         let candidates = strings(Some(&candidates(name, search.unwrap_or(DEFAULT_PATH))))?;
-        Ok(Program { candidates, arguments, environment })
+        Ok(Program { candidates, arguments, environment, passed })
     }
 
     /// Looks for the program, so that create can already say that there is none. // [create.early-validation]
@@ -115,6 +118,7 @@ impl Program {
     pub fn execute(&self) -> Result<Infallible> {
         // SAFETY: no handler is set, only the default that Rust's start-up had replaced.
         unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.doing(|| "reset SIGPIPE".into())?;
+        self.passed.let_go()?;
         let mut last = Errno::ENOENT;
         for candidate in &self.candidates {
             let Err(errno) = execve(candidate, &self.arguments, &self.environment);

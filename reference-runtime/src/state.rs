@@ -16,6 +16,8 @@ pub enum Status {
     Created,
     /// The user's program has been executed. // [state.status-running]
     Running,
+    /// It is running as far as the specification knows, and a freezer holds it. // [state.additional-status]
+    Paused,
     /// The container process has exited. // [state.status-stopped]
     Stopped,
 }
@@ -57,6 +59,7 @@ pub fn name(status: Status) -> &'static str {
         Status::Creating => "creating",
         Status::Created => "created",
         Status::Running => "running",
+        Status::Paused => "paused",
         Status::Stopped => "stopped",
     }
 }

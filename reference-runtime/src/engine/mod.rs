@@ -1,0 +1,5 @@
+//! What the specification does not ask of a runtime, and container engines do.
+
+pub mod list;
+pub mod pause;
+pub mod processes;
