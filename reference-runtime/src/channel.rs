@@ -4,7 +4,6 @@ use crate::error::{Doing, Error, Result};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 
 /// One end of the connection between the creating process and the container process.
 #[derive(Debug)]
@@ -21,10 +20,6 @@ pub enum Message {
     Mapped,
     /// To the creator: the container process exists under this id, in the creator's pid namespace.
     Forked(i32),
-    /// To the creator: a file was made in the root file system, to be removed on delete.
-    Made(Made),
-    /// To the creator: a mount was made in a namespace that outlives the container, to be removed on delete.
-    Mounted(PathBuf),
     /// To the creator: everything is mounted, so the runtime's hooks may run.
     Ready,
     /// To the container: the runtime's hooks have run.
@@ -35,17 +30,6 @@ pub enum Message {
     Failed(String),
     /// To the creator: a createContainer hook failed.
     HookFailed(String),
-}
-
-/// A file that the runtime made, named so that no other one is taken for it.
-#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
-pub struct Made {
-    /// Its path as the creating process sees it.
-    pub path: PathBuf,
-    /// Its device, as of stat(2).
-    pub device: u64,
-    /// Its inode.
-    pub inode: u64,
 }
 
 impl Channel {

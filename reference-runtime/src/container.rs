@@ -1,14 +1,14 @@
 //! What the runtime keeps of a container between two operations, and what it finds out anew each time.
 //!
 //! A container is a directory below the runtime's root, named by its id:
-//! `state.json` is the record, `config.json` the config as it was at the creation, `lock` is held by the one operation that changes the container, and `start` and
-//! `started` are FIFOs between the start operation and the container process, which holds both until it executes the
-//! user's program.
+//! `state.json` is the record, `config.json` the config as it was at the creation, `lock` is held by the one operation that
+//! changes the container, `made` notes what has to be undone, and `start` and `started` are FIFOs between the start
+//! operation and the container process, which holds both until it executes the user's program.
 
-use crate::channel::Made;
 use crate::engine::pause::is_paused;
 use crate::error::{Doing, Error, Result};
 use crate::hooks::pidfd_open;
+use crate::made::Notes;
 use crate::state::{State, Status};
 use crate::{cgroups, destroy, kill};
 use nix::errno::Errno;
@@ -19,14 +19,19 @@ use nix::unistd::{Pid, mkfifo};
 use oci_spec::runtime::{Hook, Spec};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a process that was killed may take to exit.
 const EXIT: Duration = Duration::from_secs(10);
+
+const BUSY: &str = "another operation on it is under way";
+const MISSING: &str = "there is no such container";
 
 /// An id that names a directory of its own: letters, digits and `_+-.`, no dot in front.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,11 +82,7 @@ pub struct Record {
     pub process: Option<Process>,
     /// The container's cgroups.
     pub cgroups: cgroups::Placement,
-    /// What was made in the root file system.
-    pub made: Vec<Made>,
-    /// What was mounted in a mount namespace that isn't the container's own.
-    pub mounts: Vec<PathBuf>,
-    /// The path of that mount namespace, if it isn't the runtime's.
+    /// The path of the mount namespace that the container joins.
     pub mount_namespace: Option<PathBuf>,
     /// Hooks that run after the program was executed.
     pub poststart: Vec<Hook>,
@@ -116,7 +117,10 @@ impl Container {
         private(&new.directory, false).doing(|| format!("make {}", new.directory.display()))?;
         let directory = root.join(&id.0);
         let flags = RenameFlags::RENAME_NOREPLACE;
-        let claimed = new.save(record).and_then(|()| new.lock()).and_then(|lock| {
+        // Locked first: as long as its maker lives, nobody takes it for a remnant.
+        let claimed = new.try_lock(true).and_then(|lock| {
+            let lock = lock.ok_or_else(|| Error::new(BUSY))?;
+            new.save(record)?;
             match renameat2(AT_FDCWD, &new.directory, AT_FDCWD, &directory, flags) {
                 Err(Errno::EEXIST) => Err(Error::new("the id is in use")),
                 renamed => renamed.doing(|| format!("make {}", directory.display())).map(|()| lock),
@@ -140,6 +144,25 @@ impl Container {
         container.record().map(|_| container)
     }
 
+    /// Removes what killed operations left of an id before they gave it to a container, or after they took it away.
+    ///
+    /// # Errors
+    /// The runtime's root can't be read, or a remnant not be removed.
+    pub fn sweep(root: &Path, id: &ContainerId) -> Result<()> {
+        let entries = match fs::read_dir(root) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            entries => entries.doing(|| format!("list {}", root.display()))?,
+        };
+        for entry in entries.flatten() {
+            let remnant = Container { directory: entry.path(), id: id.clone() };
+            if is_hidden(&entry.file_name(), id) && !remnant.is_locked() {
+                let removed = fs::remove_dir_all(entry.path());
+                removed.or_else(unless_gone).doing(|| format!("remove {}", entry.path().display()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the record.
     ///
     /// # Errors
@@ -147,7 +170,7 @@ impl Container {
     pub fn record(&self) -> Result<Record> {
         let path = self.directory.join("state.json");
         match fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::new("there is no such container")),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::new(MISSING)),
             bytes => serde_json::from_slice(&bytes.doing(|| format!("read {}", path.display()))?)
                 .doing(|| format!("parse {}", path.display())),
         }
@@ -184,23 +207,46 @@ impl Container {
         crate::config::parse_again(&text).doing(|| path.display().to_string())
     }
 
-    /// Takes the right to change the container, for which nobody waits.
+    /// Takes the right to change the container, after the operation that has it; a creation is not waited for.
     ///
     /// # Errors
-    /// Another operation has it.
+    /// Another operation keeps it.
     pub fn lock(&self) -> Result<Lock> {
-        let path = self.directory.join("lock");
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .doing(|| format!("open {}", path.display()))?;
-        match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file())) {
-            Err(Errno::EAGAIN | Errno::EACCES) => Err(Error::new("another operation on it is under way")),
-            locked => locked.doing(|| format!("lock {}", path.display())).map(|_| Lock(file)),
+        if !self.record()?.created && self.is_locked() {
+            return Err(Error::new(BUSY));
         }
+        self.seize()
+    }
+
+    /// As [`Container::lock`], after the end of whoever was creating the container: its last descriptor may yet close.
+    ///
+    /// # Errors
+    /// Another operation keeps it.
+    pub fn seize(&self) -> Result<Lock> {
+        let deadline = Instant::now() + EXIT;
+        loop {
+            match self.try_lock(false)? {
+                Some(lock) => return Ok(lock),
+                None if Instant::now() >= deadline => return Err(Error::new(BUSY)),
+                None => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+    }
+
+    fn try_lock(&self, make: bool) -> Result<Option<Lock>> {
+        let path = self.directory.join("lock");
+        let what = || format!("lock {}", path.display());
+        let mut options = OpenOptions::new();
+        let file = match options.write(true).create_new(make).mode(0o600).open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(Error::new(MISSING)),
+            opened => opened.doing(what)?,
+        };
+        if !try_lock(&file).doing(what)? {
+            return Ok(None);
+        }
+        // Between opening and locking the id may have come to another container, which has a lock of its own.
+        let still = fs::metadata(&path).is_ok_and(|now| file.metadata().is_ok_and(|own| own.ino() == now.ino()));
+        Ok(still.then_some(Lock(file)))
     }
 
     fn is_locked(&self) -> bool {
@@ -283,6 +329,14 @@ impl Container {
         Ok((make("start")?, make("started")?))
     }
 
+    /// Where the container process notes what it makes.
+    ///
+    /// # Errors
+    /// The notes can't be made.
+    pub fn begin_notes(&self) -> Result<Notes> {
+        Notes::begin(&self.directory.join("made"))
+    }
+
     /// The start operation's ends of both FIFOs.
     ///
     /// # Errors
@@ -308,11 +362,11 @@ impl Container {
     /// # Errors
     /// Something can't be removed; then the container stays, so that it can be tried again.
     pub fn destroy(&self, record: &Record) -> Result<()> {
-        destroy::destroy(record)?;
+        destroy::destroy(record, &self.directory.join("made"))?;
         let root = self.directory.parent().unwrap_or(Path::new("/"));
         let old = hidden(root, &self.id, "old");
         fs::rename(&self.directory, &old).doing(|| format!("remove {}", self.directory.display()))?;
-        fs::remove_dir_all(&old).doing(|| format!("remove {}", old.display()))
+        fs::remove_dir_all(&old).or_else(unless_gone).doing(|| format!("remove {}", old.display()))
     }
 
     /// The container's id.
@@ -324,6 +378,25 @@ impl Container {
 /// A name that is no container's, for this process's own use.
 fn hidden(root: &Path, id: &ContainerId, what: &str) -> PathBuf {
     root.join(format!(".{id}.{}.{what}", std::process::id()))
+}
+
+/// Whether [`hidden`] makes this name from `id`.
+fn is_hidden(name: &OsStr, id: &ContainerId) -> bool {
+    let rest = name.to_str().and_then(|name| name.strip_prefix('.')?.strip_prefix(&id.0)?.strip_prefix('.'));
+    let process = rest.and_then(|rest| rest.strip_suffix(".new").or(rest.strip_suffix(".old")));
+    process.is_some_and(|process| process.parse::<u32>().is_ok())
+}
+
+fn unless_gone(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}
+
+/// Locks a file for as long as its descriptor is open, unless another one has it.
+pub(crate) fn try_lock(file: &File) -> nix::Result<bool> {
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&whole_file())) {
+        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+        locked => locked.map(|_| true),
+    }
 }
 
 fn whole_file() -> libc::flock {
@@ -351,8 +424,6 @@ impl Record {
             creator: Process::of(nix::unistd::getpid())?,
             process: None,
             cgroups: cgroups::Placement::default(),
-            made: Vec::new(),
-            mounts: Vec::new(),
             mount_namespace: crate::namespaces::path(spec, oci_spec::runtime::LinuxNamespaceType::Mount),
             poststart: crate::hooks::of(spec, oci_spec::runtime::Hooks::poststart).to_vec(),
             poststop: crate::hooks::of(spec, oci_spec::runtime::Hooks::poststop).to_vec(),

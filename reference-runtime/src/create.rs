@@ -13,7 +13,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork};
 use oci_spec::runtime::{Hooks, Spec};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// What a creation is given.
@@ -87,6 +88,7 @@ impl Creation<'_> {
         self.save()?;
         cgroups::make(&self.spec, &mut cgroups, &mut self.record.cgroups)?;
         let (start, started) = self.container.make_fifos()?;
+        let notes = self.container.begin_notes()?;
         let (channel, theirs) = Channel::pair()?;
         // SAFETY: this process has one thread, so the child may do whatever the parent may.
         match unsafe { fork() }.doing(|| "fork the first process".into())? {
@@ -97,6 +99,7 @@ impl Creation<'_> {
                     id: &self.request.id,
                     bundle: &self.bundle,
                     record: &self.record,
+                    notes: &notes,
                     channel: theirs,
                     cgroups: &cgroups,
                     namespaces: &namespaces,
@@ -138,8 +141,6 @@ impl Creation<'_> {
                     channel.send(&Message::Mapped)?;
                 }
                 Message::Forked(pid) => self.adopt(child, pid)?,
-                Message::Made(made) => self.record.made.push(made),
-                Message::Mounted(path) => self.record.mounts.push(path),
                 Message::Ready => is_ready = true,
                 Message::Created => return self.finish(cgroups).map_err(Failure::Other),
                 Message::HookFailed(text) => return Err(Failure::Hook(Error::new(text))),
@@ -216,7 +217,13 @@ impl Creation<'_> {
 /// Writes a file that its readers see as a whole. // [command-line.pid-file]
 fn write_whole(path: &Path, text: &str) -> Result<()> {
     let name = path.file_name().ok_or_else(|| Error::new(format!("{} names no file", path.display())))?;
-    let new = path.with_file_name(format!(".{}.new", name.display()));
-    let write = || fs::write(&new, text).and_then(|()| fs::rename(&new, path));
+    let new = path.with_file_name(format!(".{}.{}.new", name.display(), std::process::id()));
+    // Nothing that stands there already is written to, be it a link to somebody else's file.
+    let write = || {
+        let mut file = File::create_new(&new)?;
+        file.write_all(text.as_bytes())
+            .and_then(|()| fs::rename(&new, path))
+            .inspect_err(|_| drop(fs::remove_file(&new)))
+    };
     write().doing(|| format!("write {}", path.display()))
 }

@@ -1,9 +1,24 @@
 //! The operation that removes a stopped container and what was made for it.
 
-use crate::container::{Container, Process};
+use crate::container::{Container, ContainerId, Process};
 use crate::error::{Error, Result};
 use crate::hooks;
 use crate::state::{self, Status};
+use std::path::Path;
+
+/// Deletes a container whatever it is doing, and what killed operations left of its id; nothing is no error, for engines
+/// clean up after failures without knowing how far things had come.
+///
+/// # Errors
+/// Something can't be removed.
+// [command-line.delete-force]
+pub fn force(root: &Path, id: &ContainerId) -> Result<()> {
+    Container::sweep(root, id)?;
+    match root.join(id.to_string()).exists() {
+        true => delete(&Container::find(root, id)?, true),
+        false => Ok(()),
+    }
+}
 
 /// Deletes a container; `force` ends it first, whatever it is doing.
 ///
@@ -22,7 +37,7 @@ pub fn delete(container: &Container, force: bool) -> Result<()> {
         }
         _ => return Err(Error::new(format!("it is {}, not stopped", state::name(status)))),
     }
-    let lock = container.lock()?;
+    let lock = if force { container.seize() } else { container.lock() }?;
     // Asked again under the lock: another operation may have been quicker.
     let (record, status) = container.status_under(&lock)?;
     if status != Status::Stopped {

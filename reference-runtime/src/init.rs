@@ -6,6 +6,7 @@ use crate::container::{ContainerId, Record};
 use crate::descriptors::Passed;
 use crate::error::{Doing, Error, Result};
 use crate::id_mapped_mounts::Prepared;
+use crate::made::Notes;
 use crate::mounts::Place;
 use crate::path_in_root::RootDirectory;
 use crate::process::Program;
@@ -36,6 +37,8 @@ pub struct Init<'a> {
     pub bundle: &'a Path,
     /// What is known of the container.
     pub record: &'a Record,
+    /// Where to note what is made.
+    pub notes: &'a Notes,
     /// The connection to the creating process.
     pub channel: Channel,
     /// The container's cgroups.
@@ -112,7 +115,7 @@ impl Init<'_> {
             root::detach()?;
         }
         self.make_root_mount(&directory, own_mounts)?;
-        let root = RootDirectory::open(&directory, &self.channel)?;
+        let root = RootDirectory::open(&directory, self.notes)?;
         let cgroup_namespace = namespaces::is_new(self.spec, Type::Cgroup);
         let place = Place {
             root: &root,
@@ -152,13 +155,13 @@ impl Init<'_> {
 
     fn make_root_mount(&self, directory: &Path, own_mounts: bool) -> Result<()> {
         let readonly = self.spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false);
-        if own_mounts || readonly {
-            root::make_mount(self.spec, directory)?;
+        if !own_mounts && !readonly {
+            return Ok(());
         }
-        if readonly && !own_mounts {
-            self.channel.send(&Message::Mounted(directory.to_owned()))?;
+        if !own_mounts {
+            RootDirectory::open(directory, self.notes)?.note_mount_on_itself()?;
         }
-        Ok(())
+        root::make_mount(self.spec, directory)
     }
 
     fn make_terminal(&self, place: &Place) -> Result<Option<OwnedFd>> {

@@ -30,6 +30,7 @@ pub mod hostname;
 pub mod id_mapped_mounts;
 pub mod init;
 pub mod kill;
+pub mod made;
 pub mod masked_paths;
 pub mod memory;
 pub mod mount_options;

@@ -47,7 +47,7 @@ impl Operation {
             Operation::Kill { all: false, id, signal } => kill::kill(&find(&id)?, signal.parse::<Signal>()?),
             Operation::Kill { all: true, id, signal } => processes::kill_all(&find(&id)?, signal.parse::<Signal>()?),
             Operation::Delete { force: false, id } => delete::delete(&find(&id)?, false),
-            Operation::Delete { force: true, id } => delete_forced(&root, &id),
+            Operation::Delete { force: true, id } => delete::force(&root, &id.parse()?),
             Operation::Features => {
                 println!("{:#}", features::features());
                 Ok(())
@@ -77,15 +77,6 @@ impl Bundle {
         let passed = Passed::with_environment(preserve_fds);
         Ok(Request { root, id: id.parse()?, bundle, pid_file, console_socket, passed })
     }
-}
-
-/// Engines clean up after failures without knowing how far things had come.
-fn delete_forced(root: &Path, id: &str) -> Result<()> {
-    let id = id.parse::<ContainerId>()?;
-    if !root.join(id.to_string()).exists() {
-        return Ok(());
-    }
-    delete::delete(&Container::find(root, &id)?, true)
 }
 
 fn print_processes(container: &Container, format: Format) -> Result<()> {

@@ -110,8 +110,8 @@ impl Place<'_> {
         let target = self.target(destination, if is_directory { Kind::Directory } else { Kind::File })?;
         let depth = if recursive { MsFlags::MS_REC } else { MsFlags::empty() };
         if let Some(tree) = prepared {
-            id_mapped_mounts::attach(tree, &target)?;
             self.announce(&target)?;
+            id_mapped_mounts::attach(tree, &target)?;
             // A copy that was made outside hasn't been cut off from the mounts that the source's mount shares with.
             return self.set_propagation(destination, &[MsFlags::MS_SLAVE | MsFlags::MS_REC]);
         }
@@ -140,7 +140,7 @@ impl Place<'_> {
         nix_mount(None, &fd_path(&target), None, flags, &options.data)
     }
 
-    /// Mounts something on `target` and, if the mount will outlive the container, says so.
+    /// Mounts something on `target` and, if the mount will outlive the container, notes it.
     pub(crate) fn mount(
         &self,
         source: Option<&Path>,
@@ -149,12 +149,12 @@ impl Place<'_> {
         flags: MsFlags,
         data: &str,
     ) -> Result<()> {
-        nix_mount(source, &fd_path(target), typ, flags, data)?;
-        self.announce(target)
+        self.announce(target)?;
+        nix_mount(source, &fd_path(target), typ, flags, data)
     }
 
     fn announce(&self, target: &OwnedFd) -> Result<()> {
-        if self.shared { self.root.announce_mount(target) } else { Ok(()) }
+        if self.shared { self.root.note_mount(target) } else { Ok(()) }
     }
 
     // [mounts.destination-relative] [mounts.destination-missing]

@@ -1,7 +1,7 @@
 //! Paths inside the container's root file system, resolved so that no symbolic link leads out of it.
 
-use crate::channel::{Channel, Made, Message};
 use crate::error::{Doing, Error, Result};
+use crate::made::{Note, Notes};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat, mknodat};
@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 /// Symbolic links that may follow one another on the way to a place, as many as the kernel allows.
 const LINKS: usize = 40;
 
-/// The container's root directory, and whom to tell what was made in it.
+/// The container's root directory, and where to note what is made in it.
 #[derive(Debug)]
 pub struct RootDirectory<'a> {
     directory: OwnedFd,
-    channel: &'a Channel,
+    notes: &'a Notes,
 }
 
 /// What to make where nothing is.
@@ -33,10 +33,10 @@ impl<'a> RootDirectory<'a> {
     ///
     /// # Errors
     /// It can't be opened.
-    pub fn open(path: &Path, channel: &'a Channel) -> Result<Self> {
+    pub fn open(path: &Path, notes: &'a Notes) -> Result<Self> {
         let directory = nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
             .doing(|| format!("open {}", path.display()))?;
-        Ok(RootDirectory { directory, channel })
+        Ok(RootDirectory { directory, notes })
     }
 
     /// The path of the root itself for calls that take no descriptor.
@@ -65,20 +65,21 @@ impl<'a> RootDirectory<'a> {
             found => return found.doing(|| format!("open {}", path.display())),
         }
         let (parent, name) = self.parent(path, links)?;
-        let made = match kind {
-            Kind::Directory => mkdirat(&parent, name, Mode::from_bits_truncate(0o755)),
-            Kind::File => mknodat(&parent, name, SFlag::S_IFREG, Mode::from_bits_truncate(0o644), 0),
-        };
-        match (made, links) {
-            // Only a symbolic link that leads to nothing both stands there and can't be opened.
-            (Err(Errno::EEXIST), 1..) => {
-                let target = readlinkat(&parent, name).doing(|| format!("read the link {}", path.display()))?;
-                self.place(&self.target(path, &target), kind, links - 1)
-            }
-            (made, _) => {
-                made.doing(|| format!("make {}", path.display()))?;
-                self.announce(&parent, name)
-            }
+        if links == 0 {
+            return Err(Error::new(format!("too many links on the way to {}", path.display())));
+        }
+        // A link that leads to nothing: what it leads to is made.
+        if let Ok(target) = readlinkat(&parent, name) {
+            return self.place(&self.target(path, &target), kind, links - 1);
+        }
+        let made = self.make_at(&parent, name, |parent, name| match kind {
+            Kind::Directory => mkdirat(parent, name, Mode::from_bits_truncate(0o755)),
+            Kind::File => mknodat(parent, name, SFlag::S_IFREG, Mode::from_bits_truncate(0o644), 0),
+        });
+        match made.doing(|| format!("make {}", path.display()))? {
+            Some(made) => Ok(made),
+            // Somebody else was quicker.
+            None => self.place(path, kind, links - 1),
         }
     }
 
@@ -99,25 +100,41 @@ impl<'a> RootDirectory<'a> {
     /// The directory can't be made, or `make` fails.
     pub fn make(&self, path: &Path, make: impl FnOnce(&OwnedFd, &OsStr) -> nix::Result<()>) -> Result<OwnedFd> {
         let (parent, name) = self.parent(path, LINKS)?;
-        make(&parent, name).doing(|| format!("make {}", path.display()))?;
-        self.announce(&parent, name)
+        let made = self
+            .make_at(&parent, name, make)
+            .and_then(|made| made.ok_or_else(|| Error::new(Errno::EEXIST.to_string())));
+        made.doing(|| format!("make {}", path.display()))
     }
 
-    /// Tells the creating process what was made, so that delete can take it away again.
+    /// Makes something, so that delete can take it away again; nothing, if something stands there.
     // [delete.removes-created-resources] [errors.environment-unchanged]
-    fn announce(&self, parent: &OwnedFd, name: &OsStr) -> Result<OwnedFd> {
-        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let what = || format!("open {}, just made", name.display());
-        let made = openat(parent, name, flags, Mode::empty()).doing(what)?;
-        let stat = fstat(&made).doing(what)?;
+    fn make_at(
+        &self,
+        parent: &OwnedFd,
+        name: &OsStr,
+        make: impl FnOnce(&OwnedFd, &OsStr) -> nix::Result<()>,
+    ) -> Result<Option<OwnedFd>> {
+        let what = || format!("note {}", name.display());
         let path = real_path(parent)?.join(name);
-        self.channel.send(&Message::Made(Made { path, device: stat.st_dev, inode: stat.st_ino }))?;
-        Ok(made)
+        self.notes.add(&Note::Making { path: path.clone(), above: fstat(parent).doing(what)?.into() })?;
+        match make(parent, name) {
+            Err(Errno::EEXIST) => return self.notes.add(&Note::Foreign { path }).map(|()| None),
+            made => made.map_err(|errno| Error::new(errno.to_string()))?,
+        }
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let made = openat(parent, name, flags, Mode::empty()).doing(what)?;
+        self.notes.add(&Note::Made { path, identity: fstat(&made).doing(what)?.into() })?;
+        Ok(Some(made))
     }
 
-    /// Tells the creating process what was mounted.
-    pub(crate) fn announce_mount(&self, place: &OwnedFd) -> Result<()> {
-        self.channel.send(&Message::Mounted(real_path(place)?))
+    /// Notes that the root is mounted on itself next.
+    pub(crate) fn note_mount_on_itself(&self) -> Result<()> {
+        self.notes.mounting(&self.directory)
+    }
+
+    /// Notes that something is mounted on `place` next.
+    pub(crate) fn note_mount(&self, place: &OwnedFd) -> Result<()> {
+        self.notes.mounting(place)
     }
 }
 
@@ -127,34 +144,6 @@ pub fn fd_path(fd: impl AsFd) -> PathBuf {
 }
 
 /// The path of what `fd` is open on, as the calling process sees it.
-fn real_path(fd: &OwnedFd) -> Result<PathBuf> {
+pub(crate) fn real_path(fd: &OwnedFd) -> Result<PathBuf> {
     nix::fcntl::readlink(&fd_path(fd)).map(PathBuf::from).doing(|| "read the path of a descriptor".into())
-}
-
-/// Removes what was made in the root file system, the last first, where it still stands as it was made.
-///
-/// A directory that was filled, a file that was written, and anything put in their place stays.
-pub fn unmake(made: &[Made]) {
-    for made in made.iter().rev() {
-        // Nothing is owed for what is gone or has changed hands, so a failure is no error.
-        let _ = remove(made);
-    }
-}
-
-fn remove(made: &Made) -> nix::Result<()> {
-    let (Some(above), Some(name)) = (made.path.parent(), made.path.file_name()) else { return Ok(()) };
-    // A container may have put a link to elsewhere on the way: none is followed.
-    let how = OpenHow::new()
-        .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
-        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
-    let above = openat2(nix::fcntl::AT_FDCWD, above, how)?;
-    let stat = nix::sys::stat::fstatat(&above, name, nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW)?;
-    let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
-    let same = (stat.st_dev, stat.st_ino) == (made.device, made.inode);
-    let written = kind == SFlag::S_IFREG && stat.st_size != 0;
-    match (same && !written, kind == SFlag::S_IFDIR) {
-        (true, true) => nix::unistd::unlinkat(&above, name, nix::unistd::UnlinkatFlags::RemoveDir),
-        (true, false) => nix::unistd::unlinkat(&above, name, nix::unistd::UnlinkatFlags::NoRemoveDir),
-        (false, _) => Ok(()),
-    }
 }
