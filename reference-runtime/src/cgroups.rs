@@ -2,7 +2,8 @@
 
 use crate::error::{Doing, Error, Result};
 use crate::hooks::pidfd_open;
-use crate::{cpu, device_rules, memory, pids};
+use crate::resources::{self, Moment};
+use crate::{cpu, device_rules};
 use nix::libc;
 use nix::unistd::Pid;
 use oci_spec::runtime::{LinuxResources, Spec};
@@ -103,6 +104,8 @@ pub fn plan(spec: &Spec, id: &str, placement: &mut Placement) -> Result<Vec<Memb
         memberships.push(Membership { hierarchy, directory });
     }
     placement.memberships.clone_from(&memberships);
+    // What can't be had is known before anything is made for it.
+    resources(spec).map_or(Ok(()), |resources| resources::check(resources, &memberships))?;
     Ok(memberships)
 }
 
@@ -141,9 +144,7 @@ pub fn make(spec: &Spec, memberships: &mut Vec<Membership>, placement: &mut Plac
         cpu::fill_set(directory).doing(|| format!("make the cgroup {}", directory.display()))?;
     }
     placement.made.retain(|directory| !others.contains(directory));
-    let Some(resources) = resources(spec) else { return Ok(()) };
-    memory::apply(resources, memberships)?;
-    cpu::apply(resources, memberships)
+    resources(spec).map_or(Ok(()), |resources| resources::set(resources, memberships, Moment::Birth))
 }
 
 /// Moves a process into the container's cgroups.
@@ -167,30 +168,25 @@ pub fn restrict_devices(spec: &Spec, memberships: &[Membership]) -> Result<()> {
     device_rules::apply(rules.unwrap_or_default(), memberships)
 }
 
-/// Limits the number of tasks, once the runtime needs none of its own in the container any more.
+/// Sets the limits that the container process can't be born under, as that of tasks.
 ///
 /// # Errors
 /// Names the limit.
 pub fn restrict_tasks(spec: &Spec, memberships: &[Membership]) -> Result<()> {
-    resources(spec).map_or(Ok(()), |resources| pids::apply(resources, memberships))
+    resources(spec).map_or(Ok(()), |resources| resources::set(resources, memberships, Moment::End))
 }
 
-/// The container's cgroup that `controller` rules over.
-///
-/// # Errors
-/// No mounted hierarchy has the controller, or it can't be had here.
-pub fn with<'a>(controller: &str, memberships: &'a [Membership]) -> Result<&'a Membership> {
+/// The container's cgroup in the hierarchy that `controller` is bound to, or else that of v2.
+pub fn find<'a>(controller: &str, memberships: &'a [Membership]) -> Option<&'a Membership> {
     let on_v1 = memberships.iter().find(|member| member.hierarchy.names.iter().any(|name| name == controller));
-    let on_v2 = || memberships.iter().find(|member| member.hierarchy.is_unified());
-    match on_v1.map_or_else(on_v2, Some) {
-        Some(member) if member.hierarchy.is_unified() => enable(controller, member).map(|()| member),
-        Some(member) => Ok(member),
-        None => Err(Error::new(format!("no cgroup hierarchy with the controller {controller} is mounted"))),
-    }
+    on_v1.or_else(|| memberships.iter().find(|member| member.hierarchy.is_unified()))
 }
 
 /// On v2 a controller rules over a cgroup if each cgroup above hands it down.
-fn enable(controller: &str, member: &Membership) -> Result<()> {
+///
+/// # Errors
+/// Names the cgroup that can't.
+pub fn enable(controller: &str, member: &Membership) -> Result<()> {
     let has = |file: &Path| -> Result<bool> {
         let text = fs::read_to_string(file).doing(|| format!("read {}", file.display()))?;
         Ok(text.split_ascii_whitespace().any(|name| name == controller))

@@ -2,8 +2,8 @@
 
 use crate::error::{Doing, Error, Result, warn};
 use crate::{
-    capabilities, cgroups, devices, hooks, masked_paths, mounts, namespaces, process, readonly_paths, rlimits, root,
-    scheduling, version,
+    capabilities, cgroups, devices, hooks, masked_paths, mounts, namespaces, process, readonly_paths, resources,
+    rlimits, root, scheduling, version,
 };
 use oci_spec::runtime::Spec;
 use serde_json::Value;
@@ -19,25 +19,14 @@ const UNSUPPORTED: &[&str] = &[
     "/linux/netDevices",
     "/linux/personality",
     "/linux/seccomp",
-    "/linux/resources/blockIO",
-    "/linux/resources/cpu/burst",
-    "/linux/resources/cpu/idle",
-    "/linux/resources/cpu/realtimePeriod",
-    "/linux/resources/cpu/realtimeRuntime",
-    "/linux/resources/hugepageLimits",
-    "/linux/resources/memory/disableOOMKiller",
-    "/linux/resources/memory/kernel",
-    "/linux/resources/memory/kernelTCP",
-    "/linux/resources/memory/swappiness",
-    "/linux/resources/memory/useHierarchy",
-    "/linux/resources/network",
-    "/linux/resources/rdma",
-    "/linux/resources/unified",
     "/solaris",
     "/vm",
     "/windows",
     "/zos",
 ];
+
+/// What every entry of a list of rates has to hold.
+const RATE: &[&str] = &["major", "minor", "rate"];
 
 /// Properties that their object has to hold.
 const REQUIRED: &[(&str, &[&str])] = &[
@@ -55,8 +44,15 @@ const REQUIRED: &[(&str, &[&str])] = &[
     ("/linux/devices/*", &["path", "type"]),           // [devices.path-required]
     ("/linux/gidMappings/*", &["containerID", "hostID", "size"]), // [namespaces.mapping-size-required]
     ("/linux/namespaces/*", &["type"]),                // [namespaces.type-required]
-    ("/linux/resources/devices/*", &["allow"]),        // [devices.rule-allow-required]
-    ("/linux/uidMappings/*", &["containerID", "hostID", "size"]), // [namespaces.mapping-size-required]
+    ("/linux/resources/blockIO/throttleReadBpsDevice/*", RATE), // [block-io.throttle-bytes-rate-required]
+    ("/linux/resources/blockIO/throttleReadIOPSDevice/*", RATE), // [block-io.throttle-operations-rate-required]
+    ("/linux/resources/blockIO/throttleWriteBpsDevice/*", RATE),
+    ("/linux/resources/blockIO/throttleWriteIOPSDevice/*", RATE),
+    ("/linux/resources/blockIO/weightDevice/*", &["major", "minor"]), // [block-io.device-weight-numbers-required]
+    ("/linux/resources/devices/*", &["allow"]),                       // [devices.rule-allow-required]
+    ("/linux/resources/hugepageLimits/*", &["pageSize", "limit"]),    // [hugepage-limits.page-size-required]
+    ("/linux/resources/network/priorities/*", &["name", "priority"]), // [network.priority-name-required]
+    ("/linux/uidMappings/*", &["containerID", "hostID", "size"]),     // [namespaces.mapping-size-required]
 ];
 
 /// Reads the config of the bundle in the directory `bundle`, and gives its text, too.
@@ -108,12 +104,9 @@ fn normalise(config: &mut Value) {
     if config["process"].is_object() && config["process"].get("user").is_none() {
         config["process"]["user"] = serde_json::json!({ "uid": 0, "gid": 0 });
     }
-    // A limit of tasks that isn't given is none, and not 0.
-    let resources = config.pointer_mut("/linux/resources").and_then(Value::as_object_mut);
-    if let Some(resources) = resources
-        && resources.get("pids").is_some_and(|pids| pids["limit"].is_null())
-    {
-        resources.remove("pids");
+    let version = config["ociVersion"].as_str().unwrap_or_default().to_owned();
+    if let Some(resources) = config.pointer_mut("/linux/resources") {
+        resources::normalise(resources, &version);
     }
 }
 
@@ -208,7 +201,7 @@ mod tests {
     fn what_cannot_be_applied_is_refused_by_name() {
         let error = with("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ALLOW" })).unwrap_err();
         assert_eq!(error, "linux.seccomp is not supported");
-        with("/linux/resources/memory/swappiness", json!(0)).unwrap_err();
+        with("/linux/personality", json!({ "domain": "LINUX" })).unwrap_err();
     }
 
     #[test]

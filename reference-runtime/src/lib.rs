@@ -6,6 +6,7 @@
 
 #![cfg(target_os = "linux")]
 
+pub mod block_io;
 pub mod capabilities;
 mod cgroup_mount;
 pub mod cgroup_owner;
@@ -27,6 +28,7 @@ pub mod error;
 pub mod features;
 pub mod hooks;
 pub mod hostname;
+pub mod hugepage_limits;
 pub mod id_mapped_mounts;
 pub mod init;
 pub mod kill;
@@ -36,12 +38,15 @@ pub mod memory;
 pub mod mount_options;
 pub mod mounts;
 pub mod namespaces;
+pub mod network;
 pub mod own_program;
 pub mod path_in_root;
 pub mod pids;
 pub mod process;
 mod procfs;
+pub mod rdma;
 pub mod readonly_paths;
+pub mod resources;
 pub mod rlimits;
 pub mod root;
 pub mod rootless;
@@ -51,5 +56,6 @@ pub mod start;
 pub mod state;
 pub mod sysctl;
 pub mod terminal;
+pub mod unified;
 pub mod user;
 pub mod version;

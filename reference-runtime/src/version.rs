@@ -22,6 +22,11 @@ pub fn check(version: &str) -> Result<()> {
     Ok(())
 }
 
+/// Whether a config of this version is meant as version 1.`minor` and later ones say.
+pub fn is_at_least(version: &str, minor: u64) -> bool {
+    parse(version).is_some_and(|(_, found)| found >= minor)
+}
+
 /// The major and minor number of a version that Semantic Versioning 2.0.0 allows.
 fn parse(version: &str) -> Option<(u64, u64)> {
     let (version, build) = split(version, '+');

@@ -58,7 +58,7 @@ fn limits_are_written_to_the_containers_cgroup() {
             check(sandbox, &json!({ "pids": limit }), "pids", ["pids.max", expected], ["pids.max", expected]);
         }
         let cpu = json!({ "cpu": { "shares": 512, "quota": 50000, "period": 200_000 } });
-        check(sandbox, &cpu, "cpu", ["cpu.shares", "512"], ["cpu.weight", "20"]);
+        check(sandbox, &cpu, "cpu", ["cpu.shares", "512"], ["cpu.weight", "59"]);
         check(sandbox, &cpu, "cpu", ["cpu.cfs_quota_us", "50000"], ["cpu.max", "50000 200000"]);
         check(sandbox, &cpu, "cpu", ["cpu.cfs_period_us", "200000"], ["cpu.max", "50000 200000"]);
         let set = json!({ "cpu": { "cpus": "0", "mems": "0" } });
