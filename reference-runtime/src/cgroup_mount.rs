@@ -3,7 +3,7 @@
 use crate::cgroups::Membership;
 use crate::error::{Doing, Error, Result};
 use crate::mount_options::{self, Attributes, Options};
-use crate::mounts::Place;
+use crate::mounts::{Place, open_tree, set_attributes};
 use crate::path_in_root::Kind;
 use nix::mount::MsFlags;
 use nix::unistd::symlinkat;
@@ -14,23 +14,23 @@ use std::path::Path;
 ///
 /// # Errors
 /// Names the hierarchy.
-pub fn make(place: &Place, destination: &Path, options: &Options) -> Result<()> {
+pub fn make(place: &Place, destination: &Path, options: &Options) -> Result<OwnedFd> {
     let flags = MsFlags::from_bits_retain(options.flags);
     let target = place.root.find_or_make(destination, Kind::Directory)?;
     match place.cgroups {
         [] => Err(Error::new("no cgroup hierarchy is mounted")),
-        [only] if only.hierarchy.is_unified() => show(place, only, &target, destination, options),
+        [only] if only.hierarchy.is_unified() => show(place, only, &target, options),
         several => {
             // Read-only comes last, for the hierarchies' directories have yet to be made.
             let writable = flags.difference(MsFlags::MS_RDONLY);
-            place.mount(Some(Path::new("tmpfs")), &target, Some("tmpfs"), writable, "mode=755")?;
+            let all = place.mount(Some(Path::new("tmpfs")), &target, Some("tmpfs"), writable, "mode=755")?;
             for membership in several {
                 show_below(place, membership, destination, options)?;
             }
             if flags.contains(MsFlags::MS_RDONLY) {
-                place.set_attributes(destination, Attributes { set: mount_options::RDONLY, clear: 0 }, 0)?;
+                set_attributes(&all, Attributes { set: mount_options::RDONLY, clear: 0 }, 0)?;
             }
-            Ok(())
+            Ok(all)
         }
     }
 }
@@ -39,7 +39,7 @@ fn show_below(place: &Place, membership: &Membership, destination: &Path, option
     let name = membership.hierarchy.mountpoint.file_name().unwrap_or_default();
     let path = destination.join(name);
     let target = place.root.find_or_make(&path, Kind::Directory)?;
-    show(place, membership, &target, &path, options)?;
+    show(place, membership, &target, options)?;
     // Programs look for `cpu` also where it is mounted with `cpuacct`.
     let single = membership.hierarchy.names.iter().filter(|single| single.as_str() != name && !single.contains('='));
     for single in single {
@@ -50,7 +50,7 @@ fn show_below(place: &Place, membership: &Membership, destination: &Path, option
 }
 
 /// In a cgroup namespace a new mount begins at the container's cgroup; without one a bind mount does.
-fn show(place: &Place, membership: &Membership, target: &OwnedFd, path: &Path, options: &Options) -> Result<()> {
+fn show(place: &Place, membership: &Membership, target: &OwnedFd, options: &Options) -> Result<OwnedFd> {
     let what = || format!("show {}", membership.hierarchy.mountpoint.display());
     let names = membership.hierarchy.names.join(",");
     if place.cgroup_namespace {
@@ -60,9 +60,10 @@ fn show(place: &Place, membership: &Membership, target: &OwnedFd, path: &Path, o
         // The superblock is the host's own, and would become read-only for it too.
         let flags = flags.difference(MsFlags::MS_RDONLY);
         let data = if typ == "cgroup2" { "" } else { names.as_str() };
-        place.mount(Some(Path::new("cgroup")), target, Some(typ), flags, data).doing(what)?;
-        return place.set_attributes(path, readonly, 0);
+        let mounted = place.mount(Some(Path::new("cgroup")), target, Some(typ), flags, data).doing(what)?;
+        return set_attributes(&mounted, readonly, 0).map(|()| mounted);
     }
-    place.mount(Some(&membership.directory), target, None, MsFlags::MS_BIND, "").doing(what)?;
-    place.set_attributes(path, options.own, 0)
+    let tree = open_tree(&membership.directory, false)?;
+    set_attributes(&tree, options.own, 0)?;
+    place.attach(&tree, target).doing(what).map(|()| tree)
 }

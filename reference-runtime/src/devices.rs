@@ -3,12 +3,11 @@
 
 use crate::device_rules;
 use crate::error::{Doing, Error, Result};
-use crate::mounts::Place;
+use crate::mounts::{Place, open_tree};
 use crate::path_in_root::{Kind, RootDirectory, fd_path};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, readlinkat};
 use nix::libc::dev_t;
-use nix::mount::MsFlags;
 use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmodat, fstat, makedev, mknodat};
 use nix::unistd::{Gid, Uid, fchownat, symlinkat};
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType as Type, Spec};
@@ -145,6 +144,10 @@ fn make(node: &Node, place: &Place) -> Result<()> {
 
 // [devices.file-mode-applied] [devices.uid-applied] [devices.gid-applied]
 fn dress(node: &Node, made: &OwnedFd) -> Result<()> {
+    // Whoever changes the root file system meanwhile may have put another file there.
+    if !node.is(&fstat(made).doing(|| "look at it".into())?) {
+        return Err(Error::new("another file came to stand there"));
+    }
     let path = fd_path(made);
     let (uid, gid) = (Uid::from_raw(node.owner.0), Gid::from_raw(node.owner.1));
     fchownat(AT_FDCWD, &path, Some(uid), Some(gid), nix::fcntl::AtFlags::empty()).doing(|| "set its owner".into())?;
@@ -153,11 +156,11 @@ fn dress(node: &Node, made: &OwnedFd) -> Result<()> {
 
 /// Shows the runtime's own node of the same path, if it is the same device.
 fn bind(node: &Node, target: &OwnedFd, place: &Place) -> Result<()> {
-    let stat = nix::sys::stat::stat(node.path).doing(|| "look for the runtime's own".into())?;
-    if !node.is(&stat) {
+    let own = open_tree(node.path, false)?;
+    if !node.is(&fstat(&own).doing(|| "look at the runtime's own".into())?) {
         return Err(Error::new("the runtime's own is another device"));
     }
-    place.mount(Some(node.path), target, None, MsFlags::MS_BIND, "")
+    place.attach(&own, target)
 }
 
 /// `/dev/ptmx` leads to the container's own devpts. // [devices.default-ptmx]
@@ -171,7 +174,7 @@ fn supply_ptmx(place: &Place) -> Result<()> {
             let own =
                 place.root.find(Path::new("/dev/pts/ptmx"), OFlag::O_PATH).doing(|| "open /dev/pts/ptmx".into())?;
             let file = place.find(path)?;
-            place.mount(Some(&fd_path(&own)), &file, None, MsFlags::MS_BIND, "")
+            place.show(&own, &file)
         }
     }
 }

@@ -5,20 +5,17 @@
 
 use crate::error::{Doing, Error, Result};
 use crate::mount_options::{self, Attributes};
-use crate::mounts::mount_setattr;
+use crate::mounts::{mount_setattr, open_tree};
 use crate::namespaces;
-use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, open};
+use nix::fcntl::{OFlag, open};
 use nix::libc;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::Mode;
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork};
 use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType as Type, Mount, Spec};
-use std::ffi::CString;
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// A mount that is nowhere yet, and the entry of `mounts` that it is for.
@@ -75,32 +72,6 @@ fn mappings<'a>(spec: &'a Spec, entry: &'a Mount) -> Option<Mappings<'a>> {
     }
     let linux = spec.linux().as_ref().filter(|_| namespaces::is_new(spec, Type::User))?;
     Some((linux.uid_mappings().as_deref()?, linux.gid_mappings().as_deref()?))
-}
-
-/// A copy of the mount at `path`, detached from everything.
-fn open_tree(path: &Path, recursive: bool) -> Result<OwnedFd> {
-    let what = || format!("copy the mount of {}", path.display());
-    let name = CString::new(path.as_os_str().as_bytes()).doing(what)?;
-    let depth = if recursive { libc::AT_RECURSIVE.cast_unsigned() } else { 0 };
-    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | depth;
-    // SAFETY: the path ends in a null byte and outlives the call.
-    let fd = unsafe { libc::syscall(libc::SYS_open_tree, AT_FDCWD.as_raw_fd(), name.as_ptr(), flags) };
-    let fd = i32::try_from(Errno::result(fd).doing(what)?).doing(what)?;
-    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// Puts a detached mount on `target`. // [mounts.id-mapping-by-mount-setattr]
-///
-/// # Errors
-/// move_mount(2) fails.
-pub fn attach(tree: &OwnedFd, target: &OwnedFd) -> Result<()> {
-    let empty = CString::default();
-    let flags = libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH;
-    let (from, to) = (tree.as_raw_fd(), target.as_raw_fd());
-    // SAFETY: both paths are an empty string that outlives the call.
-    let result = unsafe { libc::syscall(libc::SYS_move_mount, from, empty.as_ptr(), to, empty.as_ptr(), flags) };
-    Errno::result(result).map(drop).doing(|| "put the mount in its place".into())
 }
 
 /// A user namespace that nobody is in; it only stands for its mappings.

@@ -20,6 +20,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, getpid, setsid};
 use oci_spec::runtime::{Hooks, LinuxNamespaceType as Type, Spec};
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -124,6 +125,7 @@ impl Init<'_> {
             prepared: self.id_mapped_mounts,
             cgroups: self.cgroups,
             cgroup_namespace,
+            views: RefCell::default(),
         };
         // The modes of what is made are the config's, and not the caller's business.
         let mask = umask(Mode::empty());

@@ -3,15 +3,19 @@
 use crate::error::{Doing, Error, Result};
 use crate::id_mapped_mounts::{self, Prepared};
 use crate::mount_options::{self, Attributes, Options};
-use crate::path_in_root::{Kind, RootDirectory, fd_path};
+use crate::path_in_root::{Kind, RootDirectory, fd_path, real_path};
 use crate::{cgroup_mount, copy_up};
-use nix::fcntl::OFlag;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat2};
 use nix::libc;
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::stat::{Mode, SFlag, fstat};
 use oci_spec::runtime::{Mount, Spec};
+use std::cell::RefCell;
 use std::ffi::CString;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
 
 /// What a program on Linux expects, with the options that harm nobody. // [mounts.default-proc] [mounts.default-sys]
 const DEFAULTS: &[(&str, &str, &str)] = &[
@@ -36,6 +40,8 @@ pub struct Place<'a> {
     pub cgroups: &'a [crate::cgroups::Membership],
     /// Whether the container has a cgroup namespace of its own.
     pub cgroup_namespace: bool,
+    /// The mounted procfs and sysfs, and where the config wants them.
+    pub views: RefCell<Vec<(PathBuf, OwnedFd)>>,
 }
 
 /// Refuses options that are known and can't be applied.
@@ -89,58 +95,69 @@ impl Place<'_> {
     fn make(&self, entry: &Mount, prepared: Option<&OwnedFd>) -> Result<()> {
         let options = options(entry);
         let destination = destination(entry);
-        if options.remount() {
-            self.remount(&destination, &options)?;
-        } else if let Some(recursive) = options.bind {
-            self.bind(entry, &destination, recursive, prepared)?;
-            self.set_attributes(&destination, options.own, 0)?;
+        let mounted = if options.remount() {
+            self.remount(&destination, &options)?
+        } else if options.bind.is_some() {
+            self.bind(entry, &destination, &options, prepared)?
         } else if entry.typ().as_deref() == Some("cgroup") {
-            cgroup_mount::make(self, &destination, &options)?;
+            cgroup_mount::make(self, &destination, &options)?
         } else {
-            self.mount_new(entry, &destination, &options)?;
-        }
-        self.set_attributes(&destination, options.recursive, libc::AT_RECURSIVE)?;
-        self.set_propagation(&destination, &options.propagation)
+            self.mount_new(entry, &destination, &options)?
+        };
+        set_attributes(&mounted, options.recursive, libc::AT_RECURSIVE)?;
+        set_propagation(&mounted, &options.propagation)?;
+        self.remember(destination, mounted)
     }
 
     // [mounts.option-bind] [mounts.option-rbind] [mounts.type-of-bind-mount] [mounts.source-relative]
-    fn bind(&self, entry: &Mount, destination: &Path, recursive: bool, prepared: Option<&OwnedFd>) -> Result<()> {
+    fn bind(
+        &self,
+        entry: &Mount,
+        destination: &Path,
+        options: &Options,
+        prepared: Option<&OwnedFd>,
+    ) -> Result<OwnedFd> {
         let source = self.bundle.join(entry.source().as_deref().unwrap_or(Path::new("")));
-        let is_directory = std::fs::metadata(&source).doing(|| format!("find {}", source.display()))?.is_dir();
+        let tree = match prepared {
+            Some(tree) => tree.try_clone().doing(|| "duplicate a descriptor".into())?,
+            None => open_tree(&source, options.bind == Some(true))?,
+        };
+        let facts = fstat(&tree).doing(|| format!("look at {}", source.display()))?;
+        let is_directory = SFlag::from_bits_truncate(facts.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR;
         let target = self.target(destination, if is_directory { Kind::Directory } else { Kind::File })?;
-        let depth = if recursive { MsFlags::MS_REC } else { MsFlags::empty() };
-        if let Some(tree) = prepared {
-            self.announce(&target)?;
-            id_mapped_mounts::attach(tree, &target)?;
+        set_attributes(&tree, options.own, 0)?;
+        self.attach(&tree, &target)?;
+        if prepared.is_some() {
             // A copy that was made outside hasn't been cut off from the mounts that the source's mount shares with.
-            return self.set_propagation(destination, &[MsFlags::MS_SLAVE | MsFlags::MS_REC]);
+            set_propagation(&tree, &[MsFlags::MS_SLAVE | MsFlags::MS_REC])?;
         }
-        self.mount(Some(&source), &target, None, MsFlags::MS_BIND | depth, "")
+        Ok(tree)
     }
 
     // [mounts.type-applied] [mounts.source-of-file-system]
-    fn mount_new(&self, entry: &Mount, destination: &Path, options: &Options) -> Result<()> {
+    fn mount_new(&self, entry: &Mount, destination: &Path, options: &Options) -> Result<OwnedFd> {
         let target = self.target(destination, Kind::Directory)?;
         let typ = entry.typ().as_deref();
         let source = entry.source().as_deref().or(typ.map(Path::new));
-        let before = options.copy_up.then(|| self.find(destination)).transpose()?;
-        self.mount(source, &target, typ, MsFlags::from_bits_retain(options.flags), &options.data)?;
-        match before {
+        let mounted = self.mount(source, &target, typ, MsFlags::from_bits_retain(options.flags), &options.data)?;
+        if options.copy_up {
             // [mounts.option-tmpcopyup]
-            Some(before) => copy_up::copy(&fd_path(&before), &fd_path(&self.find(destination)?)),
-            None => Ok(()),
+            copy_up::copy(&target, &mounted)?;
         }
+        Ok(mounted)
     }
 
     // [mounts.option-remount]
-    fn remount(&self, destination: &Path, options: &Options) -> Result<()> {
+    fn remount(&self, destination: &Path, options: &Options) -> Result<OwnedFd> {
         let target = self.find(destination)?;
         let bind = if options.bind.is_some() { MsFlags::MS_BIND } else { MsFlags::empty() };
         let flags = MsFlags::from_bits_retain(options.flags) | bind;
-        nix_mount(None, &fd_path(&target), None, flags, &options.data)
+        nix_mount(None, &fd_path(&target), None, flags, &options.data).map(|()| target)
     }
 
-    /// Mounts something on `target` and, if the mount will outlive the container, notes it.
+    /// Mounts a new file system on `target`; the answer is open on its root.
+    ///
+    /// Somebody else may change the root file system meanwhile, so what was mounted is never looked for by its path.
     pub(crate) fn mount(
         &self,
         source: Option<&Path>,
@@ -148,9 +165,27 @@ impl Place<'_> {
         typ: Option<&str>,
         flags: MsFlags,
         data: &str,
-    ) -> Result<()> {
+    ) -> Result<OwnedFd> {
+        if self.shared {
+            self.announce(target)?;
+            nix_mount(source, &fd_path(target), typ, flags, data)?;
+            return open_place(&real_path(target)?);
+        }
+        // Nothing tells which mount mount(2) made but its place: a place of the runtime's own, and from there to `target`.
+        nix_mount(source, self.bundle, typ, flags, data)?;
+        let moved = open_place(self.bundle).and_then(|mounted| attach(&mounted, target).map(|()| mounted));
+        moved.inspect_err(|_| _ = umount2(self.bundle, MntFlags::MNT_DETACH))
+    }
+
+    /// Shows what `source` is open on at `target`, too.
+    pub(crate) fn show(&self, source: &OwnedFd, target: &OwnedFd) -> Result<()> {
+        self.attach(&open_tree(&fd_path(source), false)?, target)
+    }
+
+    /// Puts a detached mount on `target` and, if the mount will outlive the container, notes it.
+    pub(crate) fn attach(&self, tree: &OwnedFd, target: &OwnedFd) -> Result<()> {
         self.announce(target)?;
-        nix_mount(source, &fd_path(target), typ, flags, data)
+        attach(tree, target)
     }
 
     fn announce(&self, target: &OwnedFd) -> Result<()> {
@@ -159,7 +194,12 @@ impl Place<'_> {
 
     // [mounts.destination-relative] [mounts.destination-missing]
     fn target(&self, destination: &Path, kind: Kind) -> Result<OwnedFd> {
-        self.root.find_or_make(destination, kind)
+        let target = self.root.find_or_make(destination, kind)?;
+        // What is mounted over the root is out of reach for all that follows, also for masks.
+        if real_path(&target)? == real_path(self.root.as_ref())? {
+            return Err(Error::new(format!("{} is the root itself", destination.display())));
+        }
+        Ok(target)
     }
 
     /// What stands at `destination` now, which is the root of the mount that was made there last.
@@ -167,21 +207,31 @@ impl Place<'_> {
         self.root.find(destination, OFlag::O_PATH).doing(|| format!("open {}", destination.display()))
     }
 
-    pub(crate) fn set_attributes(&self, destination: &Path, attributes: Attributes, depth: i32) -> Result<()> {
-        if attributes.is_empty() {
-            return Ok(());
-        }
-        mount_setattr(&self.find(destination)?, attributes, None, depth)
-            .doing(|| format!("set the attributes of {}", destination.display()))
-    }
-
-    fn set_propagation(&self, destination: &Path, kinds: &[MsFlags]) -> Result<()> {
-        for kind in kinds {
-            let mounted = self.find(destination)?;
-            nix_mount(None, &fd_path(&mounted), None, *kind, "")
-                .doing(|| format!("set the propagation of {}", destination.display()))?;
+    /// Keeps hold of a view of the kernel, so that its masks come to lie on it and on nothing that takes its place.
+    fn remember(&self, destination: PathBuf, mounted: OwnedFd) -> Result<()> {
+        use nix::sys::statfs::{PROC_SUPER_MAGIC, SYSFS_MAGIC, fstatfs};
+        let typ = fstatfs(&mounted).doing(|| format!("look at {}", destination.display()))?.filesystem_type();
+        let mut views = self.views.borrow_mut();
+        views.retain(|(at, _)| !at.starts_with(&destination));
+        if [PROC_SUPER_MAGIC, SYSFS_MAGIC].contains(&typ) {
+            views.push((destination, mounted));
         }
         Ok(())
+    }
+
+    /// Opens what stands at `path`; if that is below a view of the kernel, then in this very mount.
+    pub(crate) fn find_to_restrict(&self, path: &Path) -> nix::Result<OwnedFd> {
+        let views = self.views.borrow();
+        let climbs = path.components().any(|part| part == Component::ParentDir);
+        let below = views.iter().rev().find_map(|(at, view)| Some((view, path.strip_prefix(at).ok()?)));
+        match below {
+            Some((view, rest)) if !climbs => {
+                let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+                let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(resolve);
+                openat2(view, &Path::new(".").join(rest), how)
+            }
+            _ => self.root.find(path, OFlag::O_PATH),
+        }
     }
 
     /// Makes a mount that the config leaves out; one that can't be made is no error, only a SHOULD.
@@ -201,7 +251,7 @@ impl Place<'_> {
                 &options.data,
             )
         });
-        if let Err(error) = made {
+        if let Err(error) = made.and_then(|mounted| self.remember(path, mounted)) {
             crate::error::warn(format!("mount {typ} on {destination}: {error}"));
         }
         Ok(())
@@ -234,6 +284,45 @@ fn options(entry: &Mount) -> Options {
 
 fn destination(entry: &Mount) -> PathBuf {
     Path::new("/").join(entry.destination())
+}
+
+fn open_place(path: &Path) -> Result<OwnedFd> {
+    open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).doing(|| format!("open {}", path.display()))
+}
+
+/// A copy of the mount at `path`, detached from everything.
+pub(crate) fn open_tree(path: &Path, recursive: bool) -> Result<OwnedFd> {
+    let what = || format!("copy the mount of {}", path.display());
+    let name = CString::new(path.as_os_str().as_bytes()).doing(what)?;
+    let depth = if recursive { libc::AT_RECURSIVE.cast_unsigned() } else { 0 };
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | depth;
+    // SAFETY: the path ends in a null byte and outlives the call.
+    let fd = unsafe { libc::syscall(libc::SYS_open_tree, AT_FDCWD.as_raw_fd(), name.as_ptr(), flags) };
+    let fd = i32::try_from(Errno::result(fd).doing(what)?).doing(what)?;
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// move_mount(2) of what `tree` is open on to what `target` is open on. // [mounts.id-mapping-by-mount-setattr]
+fn attach(tree: &OwnedFd, target: &OwnedFd) -> Result<()> {
+    let empty = CString::default();
+    let flags = libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH;
+    let (from, to) = (tree.as_raw_fd(), target.as_raw_fd());
+    // SAFETY: both paths are an empty string that outlives the call.
+    let result = unsafe { libc::syscall(libc::SYS_move_mount, from, empty.as_ptr(), to, empty.as_ptr(), flags) };
+    Errno::result(result).map(drop).doing(|| "put the mount in its place".into())
+}
+
+pub(crate) fn set_attributes(mounted: &OwnedFd, attributes: Attributes, depth: i32) -> Result<()> {
+    if attributes.is_empty() {
+        return Ok(());
+    }
+    mount_setattr(mounted, attributes, None, depth).doing(|| "set its attributes".into())
+}
+
+fn set_propagation(mounted: &OwnedFd, kinds: &[MsFlags]) -> Result<()> {
+    let set = |kind: &MsFlags| nix_mount(None, &fd_path(mounted), None, *kind, "");
+    kinds.iter().try_for_each(set).doing(|| "set its propagation".into())
 }
 
 /// mount(2), whose errors name neither what nor where: the caller does.

@@ -19,6 +19,12 @@ pub struct RootDirectory<'a> {
     notes: &'a Notes,
 }
 
+impl AsRef<OwnedFd> for RootDirectory<'_> {
+    fn as_ref(&self) -> &OwnedFd {
+        &self.directory
+    }
+}
+
 /// What to make where nothing is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
@@ -37,11 +43,6 @@ impl<'a> RootDirectory<'a> {
         let directory = nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
             .doing(|| format!("open {}", path.display()))?;
         Ok(RootDirectory { directory, notes })
-    }
-
-    /// The path of the root itself for calls that take no descriptor.
-    pub fn path(&self) -> PathBuf {
-        fd_path(&self.directory)
     }
 
     /// Opens what stands at `path` as the container would find it.

@@ -2,11 +2,9 @@
 
 use crate::error::{Doing, Error, Result};
 use crate::mount_options::{self, Attributes};
-use crate::mounts::Place;
+use crate::mounts::{Place, open_tree, set_attributes};
 use crate::path_in_root::fd_path;
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::mount::MsFlags;
 use oci_spec::runtime::Spec;
 use std::path::Path;
 
@@ -37,12 +35,13 @@ pub fn apply(spec: &Spec, place: &Place) -> Result<()> {
 
 // [readonly-paths.file-not-writable] [readonly-paths.directory-not-writable] [readonly-paths.mounts-below]
 fn make_readonly(path: &Path, place: &Place) -> Result<()> {
-    let target = match place.root.find(path, OFlag::O_PATH) {
+    let target = match place.find_to_restrict(path) {
         Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()), // [readonly-paths.missing]
         found => found.doing(|| "open it".into())?,
     };
-    place.mount(Some(&fd_path(&target)), &target, None, MsFlags::MS_BIND | MsFlags::MS_REC, "")?;
-    place.set_attributes(path, READONLY, 0)
+    let tree = open_tree(&fd_path(&target), true)?;
+    set_attributes(&tree, READONLY, 0)?;
+    place.attach(&tree, &target)
 }
 
 fn paths(spec: &Spec) -> &[String] {

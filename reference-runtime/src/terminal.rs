@@ -6,15 +6,18 @@ use crate::path_in_root::{Kind, fd_path};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open};
 use nix::libc;
-use nix::mount::MsFlags;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, fstat, makedev};
+use nix::sys::statfs::{FsType, fstatfs};
 use nix::unistd::{Gid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, fchownat};
 use oci_spec::runtime::{Process, Spec};
 use std::io::IoSlice;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+
+/// The file system of terminals, as of linux/magic.h.
+const DEVPTS: FsType = FsType(0x1cd1);
 
 /// Whether the config asks for a terminal.
 pub fn wanted(spec: &Spec) -> bool {
@@ -43,6 +46,11 @@ pub fn connect(spec: &Spec, socket: Option<&Path>) -> Result<Option<UnixStream>>
 // [process.terminal-true] [command-line.console-socket]
 pub fn make(process: &Process, place: &Place, socket: &UnixStream) -> Result<OwnedFd> {
     let pts = place.root.find(Path::new("/dev/pts/ptmx"), OFlag::O_PATH).doing(|| "find /dev/pts/ptmx".into())?;
+    // Anything else could do anything when it is opened.
+    let is_devpts = fstatfs(&pts).is_ok_and(|facts| facts.filesystem_type() == DEVPTS);
+    if !is_devpts || fstat(&pts).doing(|| "look at /dev/pts/ptmx".into())?.st_rdev != makedev(5, 2) {
+        return Err(Error::new("/dev/pts/ptmx is another file"));
+    }
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let master = open(&fd_path(&pts), flags, Mode::empty()).doing(|| "open /dev/pts/ptmx".into())?;
     let terminal = peer(&master).doing(|| "open the terminal".into())?;
@@ -56,7 +64,7 @@ pub fn make(process: &Process, place: &Place, socket: &UnixStream) -> Result<Own
     )
     .doing(|| "give the terminal to the user".into())?;
     set_size(process, &master)?;
-    show_console(place, &master).doing(|| "mount the terminal on /dev/console".into())?;
+    show_console(place, &terminal).doing(|| "mount the terminal on /dev/console".into())?;
     let fds = [master.as_raw_fd()];
     sendmsg::<()>(
         socket.as_raw_fd(),
@@ -91,14 +99,9 @@ fn set_size(process: &Process, master: &OwnedFd) -> Result<()> {
 }
 
 // [devices.default-console]
-fn show_console(place: &Place, master: &OwnedFd) -> Result<()> {
-    let mut number: libc::c_uint = 0;
-    // SAFETY: TIOCGPTN writes one unsigned int.
-    Errno::result(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN, &raw mut number) })
-        .doing(|| "ask for its number".into())?;
-    let terminal = place.find(Path::new(&format!("/dev/pts/{number}")))?;
+fn show_console(place: &Place, terminal: &OwnedFd) -> Result<()> {
     let target = place.root.find_or_make(Path::new("/dev/console"), Kind::File)?;
-    place.mount(Some(&fd_path(&terminal)), &target, None, MsFlags::MS_BIND, "")
+    place.show(terminal, &target)
 }
 
 /// Makes the terminal the controlling one of this session, and the three standard streams.
