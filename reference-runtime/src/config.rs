@@ -2,28 +2,16 @@
 
 use crate::error::{Doing, Error, Result, warn};
 use crate::{
-    capabilities, cgroups, devices, hooks, masked_paths, mounts, namespaces, process, readonly_paths, resources,
-    rlimits, root, scheduling, version,
+    capabilities, cgroups, devices, hooks, lsm, masked_paths, memory_policy, mounts, namespaces, personality, process,
+    readonly_paths, resources, rlimits, root, scheduling, version,
 };
 use oci_spec::runtime::Spec;
 use serde_json::Value;
 use std::path::Path;
 
 /// Properties that this runtime knows and can't apply: a JSON Pointer in which `*` stands for each entry.
-const UNSUPPORTED: &[&str] = &[
-    "/process/apparmorProfile",
-    "/process/selinuxLabel",
-    "/linux/intelRdt",
-    "/linux/memoryPolicy",
-    "/linux/mountLabel",
-    "/linux/netDevices",
-    "/linux/personality",
-    "/linux/seccomp",
-    "/solaris",
-    "/vm",
-    "/windows",
-    "/zos",
-];
+const UNSUPPORTED: &[&str] =
+    &["/linux/intelRdt", "/linux/netDevices", "/linux/seccomp", "/solaris", "/vm", "/windows", "/zos"];
 
 /// What every entry of a list of rates has to hold.
 const RATE: &[&str] = &["major", "minor", "rate"];
@@ -96,7 +84,8 @@ fn interpret(mut value: Value) -> Result<(Spec, Vec<String>)> {
     normalise(&mut value);
     scheduling::respell(&mut value);
     let warnings = capabilities::drop_unknown(&mut value);
-    Ok((serde_json::from_value(value).doing(|| "parse".into())?, warnings))
+    // Its errors begin with the property's path.
+    Ok((serde_path_to_error::deserialize(value).doing(|| "parse".into())?, warnings))
 }
 
 /// Says what a config leaves out where the parser would take it for something else.
@@ -122,6 +111,9 @@ fn check(spec: &Spec) -> Result<()> {
     hooks::check(spec)?;
     namespaces::check(spec)?;
     devices::check(spec)?;
+    lsm::check(spec)?;
+    personality::check(spec)?;
+    memory_policy::check(spec)?;
     masked_paths::check(spec)?;
     readonly_paths::check(spec)?;
     cgroups::check(spec)
@@ -201,7 +193,7 @@ mod tests {
     fn what_cannot_be_applied_is_refused_by_name() {
         let error = with("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ALLOW" })).unwrap_err();
         assert_eq!(error, "linux.seccomp is not supported");
-        with("/linux/personality", json!({ "domain": "LINUX" })).unwrap_err();
+        with("/windows", json!({ "layerFolders": [] })).unwrap_err();
     }
 
     #[test]
@@ -219,6 +211,13 @@ mod tests {
 
     #[test]
     fn invalid_values_are_refused() {
+        let error = with("/linux/memoryPolicy", json!({ "mode": "MPOL_WRONG" })).unwrap_err();
+        assert!(error.starts_with("parse: linux.memoryPolicy.mode: unknown variant `MPOL_WRONG`"), "{error}");
+        with("/linux/memoryPolicy", json!({ "mode": "MPOL_BIND" })).unwrap_err();
+        with("/linux/memoryPolicy", json!({ "mode": "MPOL_LOCAL", "nodes": "0" })).unwrap_err();
+        with("/linux/personality", json!({ "domain": "LINUX", "flags": ["X"] })).unwrap_err();
+        with("/linux/personality", json!({ "domain": "SOLARIS" })).unwrap_err();
+        with("/process/user", json!({ "uid": u32::MAX, "gid": 0 })).unwrap_err();
         with("/process/rlimits", json!([{ "type": "RLIMIT_BAD", "soft": 0, "hard": 0 }])).unwrap_err();
         with("/linux/namespaces", json!([{ "type": "pid" }, { "type": "pid" }])).unwrap_err();
         with("/process/cwd", json!("relative")).unwrap_err();

@@ -1,6 +1,6 @@
 //! What this runtime can do, as the features structure of the specification.
 
-use crate::{mount_options, version};
+use crate::{memory_policy, mount_options, version};
 use serde_json::{Value, json};
 
 /// The features structure.
@@ -15,12 +15,12 @@ pub fn features() -> Value {
             "capabilities": capabilities(),
             "cgroup": { "v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true },
             "seccomp": { "enabled": false },
-            "apparmor": { "enabled": false },
-            "selinux": { "enabled": false },
+            "apparmor": { "enabled": true },
+            "selinux": { "enabled": true },
             "intelRdt": { "enabled": false },
             "mountExtensions": { "idmap": { "enabled": true } },
             "netDevices": { "enabled": false },
-            "memoryPolicy": { "modes": [], "flags": [] },
+            "memoryPolicy": { "modes": memory_policy::modes(), "flags": memory_policy::flags() },
         },
         "annotations": {
             "org.opencontainers.runtime.ocf.version": env!("CARGO_PKG_VERSION"),

@@ -6,13 +6,15 @@ use crate::container::{ContainerId, Record};
 use crate::descriptors::Passed;
 use crate::error::{Doing, Error, Result};
 use crate::id_mapped_mounts::Prepared;
+use crate::lsm::Labels;
 use crate::made::Notes;
 use crate::mounts::Place;
 use crate::path_in_root::RootDirectory;
 use crate::process::Program;
 use crate::state::{State, Status};
 use crate::{
-    devices, hooks, hostname, masked_paths, mounts, namespaces, process, readonly_paths, root, sysctl, terminal,
+    devices, hooks, hostname, masked_paths, memory_policy, mount_label, mounts, namespaces, personality, process,
+    readonly_paths, root, sysctl, terminal,
 };
 use nix::errno::Errno;
 use nix::libc;
@@ -126,6 +128,7 @@ impl Init<'_> {
             cgroups: self.cgroups,
             cgroup_namespace,
             views: RefCell::default(),
+            label: mount_label::of(self.spec),
         };
         // The modes of what is made are the config's, and not the caller's business.
         let mask = umask(Mode::empty());
@@ -140,6 +143,7 @@ impl Init<'_> {
         let state = self.record.state_inside(self.id, Status::Creating, getpid());
         hooks::run("createContainer", hooks::of(self.spec, Hooks::create_container), &state).map_err(Failure::Hook)?;
 
+        let labels = self.spec.process().as_ref().map(Labels::open).transpose()?;
         masked_paths::apply(self.spec, &place)?;
         readonly_paths::apply(self.spec, &place)?;
         if own_mounts {
@@ -149,7 +153,7 @@ impl Init<'_> {
         }
         root::seal(self.spec, own_mounts)?;
 
-        let program = self.prepare_process()?;
+        let program = self.prepare_process(labels)?;
         // Last, so that warnings go where the runtime's own go.
         terminal.as_ref().map_or(Ok(()), terminal::take)?;
         Ok((program, State { status: Status::Created, ..state }))
@@ -173,8 +177,11 @@ impl Init<'_> {
         }
     }
 
-    fn prepare_process(&self) -> Result<Option<Program>> {
+    fn prepare_process(&self, labels: Option<Labels>) -> Result<Option<Program>> {
         let Some(process) = self.spec.process() else { return Ok(None) };
+        labels.as_ref().map_or(Ok(()), Labels::set)?;
+        personality::apply(self.spec)?;
+        memory_policy::apply(self.spec)?;
         process::apply(process)?;
         let program = Program::of(process, self.passed)?;
         // A hook may yet bring the program along.

@@ -4,7 +4,7 @@ use crate::error::{Doing, Error, Result};
 use crate::id_mapped_mounts::{self, Prepared};
 use crate::mount_options::{self, Attributes, Options};
 use crate::path_in_root::{Kind, RootDirectory, fd_path, real_path};
-use crate::{cgroup_mount, copy_up};
+use crate::{cgroup_mount, copy_up, mount_label};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat2};
 use nix::libc;
@@ -42,6 +42,8 @@ pub struct Place<'a> {
     pub cgroup_namespace: bool,
     /// The mounted procfs and sysfs, and where the config wants them.
     pub views: RefCell<Vec<(PathBuf, OwnedFd)>>,
+    /// The SELinux context of new file systems.
+    pub label: Option<&'a str>,
 }
 
 /// Refuses options that are known and can't be applied.
@@ -139,7 +141,12 @@ impl Place<'_> {
         let target = self.target(destination, Kind::Directory)?;
         let typ = entry.typ().as_deref();
         let source = entry.source().as_deref().or(typ.map(Path::new));
-        let mounted = self.mount(source, &target, typ, MsFlags::from_bits_retain(options.flags), &options.data)?;
+        let data = mount_label::add(self.label, typ, &options.data);
+        let mounted = self.mount(source, &target, typ, MsFlags::from_bits_retain(options.flags), &data);
+        let mounted = match self.label {
+            Some(label) => mounted.doing(|| format!("with linux.mountLabel {label:?}"))?,
+            None => mounted?,
+        };
         if options.copy_up {
             // [mounts.option-tmpcopyup]
             copy_up::copy(&target, &mounted)?;
@@ -248,7 +255,7 @@ impl Place<'_> {
                 &target,
                 Some(typ),
                 MsFlags::from_bits_retain(options.flags),
-                &options.data,
+                &mount_label::add(self.label, Some(typ), &options.data),
             )
         });
         if let Err(error) = made.and_then(|mounted| self.remember(path, mounted)) {

@@ -10,6 +10,7 @@ use std::fs;
 use std::io::{IoSliceMut, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
+use std::process::Command;
 
 #[test]
 fn arguments_environment_and_directory_are_the_configs() {
@@ -176,6 +177,100 @@ fn scheduling_is_applied() {
         assert!(sandbox.create_refused(&config).contains("SCHED_ISO"));
         config["process"]["scheduler"] = json!({ "policy": "SCHED_FIFO" });
         assert!(sandbox.create_refused(&config).contains("SCHED_FIFO"));
+    });
+}
+
+#[test]
+fn the_execution_domain_is_applied() {
+    sandboxed(|sandbox| {
+        let script = "cat /proc/self/personality; uname -m";
+        let machine = |domain: Option<&str>| {
+            let result = sandbox.run(script, |config| {
+                if let Some(domain) = domain {
+                    config["linux"]["personality"] = json!({ "domain": domain });
+                }
+            });
+            result.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let (unset, wide, narrow) = (machine(None), machine(Some("LINUX")), machine(Some("LINUX32")));
+        assert_eq!(unset, wide);
+        assert_eq!((wide[0].as_str(), narrow[0].as_str()), ("00000000", "00000008"));
+        // Not every kernel pretends to be another machine.
+        let machine = Command::new("setarch").args(["linux32", "uname", "-m"]).output().unwrap().stdout;
+        assert_eq!(narrow[1], String::from_utf8(machine).unwrap().trim());
+    });
+}
+
+#[test]
+fn the_memory_policy_is_applied_and_handed_on() {
+    if !std::path::Path::new("/proc/self/numa_maps").exists() {
+        return eprintln!("skipped: this kernel has no memory policies");
+    }
+    sandboxed(|sandbox| {
+        // Of the mappings of a process each is shown with the policy that rules over it.
+        let script = "cat /proc/self/numa_maps";
+        let policy = |policy: serde_json::Value| {
+            let result = sandbox.run(script, |config| config["linux"]["memoryPolicy"] = policy);
+            result.lines().next().unwrap().split(' ').nth(1).unwrap().to_owned()
+        };
+        assert_eq!(policy(json!({ "mode": "MPOL_DEFAULT" })), "default");
+        assert_eq!(policy(json!({ "mode": "MPOL_LOCAL" })), "local");
+        assert_eq!(policy(json!({ "mode": "MPOL_BIND", "nodes": "0" })), "bind:0");
+        assert_eq!(policy(json!({ "mode": "MPOL_PREFERRED", "nodes": "0" })), "prefer:0");
+        let flags = json!(["MPOL_F_STATIC_NODES"]);
+        let interleave = json!({ "mode": "MPOL_INTERLEAVE", "nodes": "0-3", "flags": flags });
+        assert!(policy(interleave).starts_with("interleave=static:0"));
+        let mut config = sandbox.config("true");
+        config["linux"]["memoryPolicy"] = json!({ "mode": "MPOL_BIND", "nodes": "1000" });
+        assert!(sandbox.create_refused(&config).contains("linux.memoryPolicy"));
+    });
+}
+
+#[test]
+fn a_label_is_in_force_or_refused_by_name() {
+    // A kernel has one of the modules or none; labels of a loaded policy are named by the environment.
+    let apparmor = fs::read_to_string("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text == "Y\n");
+    let selinux = fs::read_to_string("/proc/filesystems").unwrap().contains("selinuxfs");
+    for (module, here) in [("AppArmor", apparmor), ("SELinux", selinux)] {
+        if !here {
+            eprintln!("skipped: this kernel has no {module}, so only the refusal of its labels is tested");
+        }
+    }
+    sandboxed(|sandbox| {
+        let apparmor = fs::read_to_string("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text == "Y\n");
+        let selinux = fs::read_to_string("/proc/filesystems").unwrap().contains("selinuxfs");
+        let mut config = sandbox.config("cat /proc/self/attr/current >/out/result");
+        config["process"]["apparmorProfile"] = json!("no-such-profile");
+        assert!(sandbox.create_refused(&config).contains("no-such-profile"));
+        config["process"]["apparmorProfile"] = json!("");
+        config["process"]["selinuxLabel"] = json!("no:such:label");
+        assert!(sandbox.create_refused(&config).contains("no:such:label"));
+        config["process"]["selinuxLabel"] = json!("");
+        config["linux"]["mountLabel"] = json!("no:such:label");
+        let error = sandbox.create_refused(&config);
+        assert!(error.contains("no:such:label"), "{error}");
+        if apparmor {
+            let profile = std::env::var("OCF_TEST_APPARMOR_PROFILE").unwrap_or("unconfined".into());
+            let result = sandbox.run("cat /proc/self/attr/current", |config| {
+                config["process"]["apparmorProfile"] = json!(profile);
+                config["process"]["noNewPrivileges"] = json!(true);
+            });
+            assert_eq!(result.split(' ').next().unwrap().trim(), profile);
+        }
+        if selinux {
+            let own = fs::read_to_string("/proc/self/attr/current").unwrap();
+            let label = std::env::var("OCF_TEST_SELINUX_LABEL").unwrap_or(own);
+            let file = std::env::var("OCF_TEST_SELINUX_FILE_LABEL").ok();
+            let result = sandbox.run("cat /proc/self/attr/current; echo; stat -c %C /dev /dev/shm", |config| {
+                config["process"]["selinuxLabel"] = json!(label);
+                config["linux"]["mountLabel"] = json!(file);
+            });
+            let found: Vec<&str> = result.split_whitespace().collect();
+            assert_eq!(found[0].trim_matches('\0'), label.trim_matches('\0'));
+            if let Some(file) = file {
+                assert_eq!(found[1..], [file.as_str(), file.as_str()]);
+            }
+        }
     });
 }
 
