@@ -5,8 +5,12 @@ use crate::{
     capabilities, cgroups, devices, hooks, lsm, masked_paths, memory_policy, mounts, namespaces, personality, process,
     readonly_paths, resources, rlimits, root, scheduling, version,
 };
+use nix::libc;
 use oci_spec::runtime::Spec;
 use serde_json::Value;
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Properties that this runtime knows and can't apply: a JSON Pointer in which `*` stands for each entry.
@@ -49,9 +53,20 @@ const REQUIRED: &[(&str, &[&str])] = &[
 /// It can't be read, is malformed, or asks for what can't be applied.
 pub fn load(bundle: &Path) -> Result<(Spec, Vec<u8>)> {
     let path = bundle.join("config.json");
-    let bytes = std::fs::read(&path).doing(|| format!("read {}", path.display()))?;
+    let bytes = read(&path).doing(|| format!("read {}", path.display()))?;
     let spec = parse(&bytes).doing(|| format!("{}", path.display()))?;
     Ok((spec, bytes))
+}
+
+/// Reads a regular file; anything else might make us wait for ever.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let what = || "open it".into();
+    let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).doing(what)?;
+    if !file.metadata().doing(what)?.is_file() {
+        return Err(Error::new("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map(|_| bytes).doing(|| "read it".into())
 }
 
 /// Reads a config and checks it, chapter by chapter.

@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, RenameFlags, fcntl, open, renameat2};
 use nix::libc;
 use nix::sys::stat::Mode;
-use nix::unistd::{Pid, mkfifo};
+use nix::unistd::{Pid, geteuid, mkfifo};
 use oci_spec::runtime::{Hook, Spec};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -141,6 +141,12 @@ impl Container {
     /// There is none of that id.
     pub fn find(root: &Path, id: &ContainerId) -> Result<Self> {
         let container = Container { directory: root.join(&id.0), id: id.clone() };
+        // Whoever may write there could have the runtime execute hooks and end processes.
+        if let Ok(facts) = fs::symlink_metadata(&container.directory)
+            && (!facts.is_dir() || facts.uid() != geteuid().as_raw() || facts.mode() & 0o022 != 0)
+        {
+            return Err(Error::new(format!("{} is not the runtime's own directory", container.directory.display())));
+        }
         container.record().map(|_| container)
     }
 

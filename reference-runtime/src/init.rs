@@ -11,6 +11,7 @@ use crate::made::Notes;
 use crate::mounts::Place;
 use crate::path_in_root::RootDirectory;
 use crate::process::Program;
+use crate::procfs;
 use crate::state::{State, Status};
 use crate::{
     devices, hooks, hostname, masked_paths, memory_policy, mount_label, mounts, namespaces, personality, process,
@@ -116,6 +117,10 @@ impl Init<'_> {
         let directory = root::directory(self.spec, self.bundle);
         if own_mounts {
             root::detach()?;
+        }
+        if namespaces::path(self.spec, Type::Mount).is_some() {
+            // Descriptors are passed to the kernel as paths in it.
+            procfs::open_root()?;
         }
         self.make_root_mount(&directory, own_mounts)?;
         let root = RootDirectory::open(&directory, self.notes)?;

@@ -6,6 +6,7 @@ use ocf_runtime::error::Error;
 use serde_json::json;
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,7 +17,8 @@ pub fn write(path: &Path, format: LogFormat, error: &Error) {
         LogFormat::Text => format!("time={time:?} level=error msg={text:?}\n"),
         LogFormat::Json => format!("{}\n", json!({ "level": "error", "msg": text, "time": time })),
     };
-    let file = OpenOptions::new().create(true).append(true).open(path);
+    // A FIFO without a reader must not keep us.
+    let file = OpenOptions::new().create(true).append(true).custom_flags(libc::O_NONBLOCK).open(path);
     if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
         eprintln!("write {}: {error}", path.display());
     }

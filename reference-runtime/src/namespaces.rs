@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::libc;
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, stat};
 use nix::unistd::{Gid, Pid, Uid, setresgid, setresuid};
 use oci_spec::runtime::{LinuxIdMapping, LinuxNamespace, LinuxNamespaceType as Type, LinuxTimeOffset, Process, Spec};
 use std::fs::File;
@@ -161,7 +161,7 @@ pub fn check(spec: &Spec) -> Result<()> {
     }
     check_mappings(spec)?;
     check_time_offsets(spec)?;
-    let has = |typ| all.iter().any(|entry| entry.typ() == typ);
+    let has = |typ| all.iter().any(|entry| entry.typ() == typ && !is_runtimes_own(entry));
     hostname::check(spec, has(Type::Uts))?;
     sysctl::check(spec, has)
 }
@@ -237,6 +237,18 @@ fn mappings(spec: &Spec) -> (&[LinuxIdMapping], &[LinuxIdMapping]) {
 /// Whether the container gets a new namespace of this type.
 pub fn is_new(spec: &Spec, typ: Type) -> bool {
     entries(spec).iter().any(|entry| entry.typ() == typ && is_unnamed(entry))
+}
+
+/// Whether an entry that has a path names the namespace that the runtime itself is in.
+fn is_runtimes_own(entry: &LinuxNamespace) -> bool {
+    let name = match entry.typ() {
+        Type::Mount => "mnt".into(),
+        Type::Network => "net".into(),
+        typ => typ.to_string(),
+    };
+    let own = stat(format!("/proc/self/ns/{name}").as_str());
+    let named = entry.path().as_ref().map(|path| stat(path.as_path()));
+    matches!((own, named), (Ok(own), Some(Ok(named))) if (own.st_dev, own.st_ino) == (named.st_dev, named.st_ino))
 }
 
 /// The path of the existing namespace of this type that the container joins.

@@ -5,7 +5,7 @@ use crate::error::{Doing, Error, Result};
 use crate::{capabilities, procfs, rlimits, scheduling, user};
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal, signal};
-use nix::unistd::{AccessFlags, Pid, access, chdir, execve};
+use nix::unistd::{AccessFlags, Pid, access, chdir, execve, getcwd};
 use oci_spec::runtime::Process;
 use std::convert::Infallible;
 use std::ffi::CString;
@@ -53,7 +53,10 @@ pub fn set_oom_score(process: &Process, pid: Pid) -> Result<()> {
 // [create.process-properties-early]
 pub fn apply(process: &Process) -> Result<()> {
     // [process.cwd-applied]
-    chdir(process.cwd()).doing(|| format!("enter process.cwd {}", process.cwd().display()))?;
+    let what = || format!("enter process.cwd {}", process.cwd().display());
+    chdir(process.cwd()).doing(what)?;
+    // It must be below the root: a link of procfs may lead anywhere that a descriptor is open on.
+    getcwd().doing(what)?;
     rlimits::apply(process)?;
     scheduling::apply(process)?;
     // The bounding set can be cut only with CAP_SETPCAP, the ids be set only with CAP_SETUID and CAP_SETGID; only then

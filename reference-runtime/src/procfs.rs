@@ -8,6 +8,7 @@ use nix::sys::stat::{Mode, fstat};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use std::fs::File;
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// The inode of the root of each procfs, as of linux/proc_fs.h.
@@ -20,16 +21,26 @@ const ROOT: u64 = 1;
 pub fn open_file(path: impl AsRef<Path>) -> Result<File> {
     let path = path.as_ref();
     let what = || format!("open /proc/{}", path.display());
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let proc = open("/proc", flags, Mode::empty()).doing(what)?;
-    let is_proc = fstatfs(&proc).doing(what)?.filesystem_type() == PROC_SUPER_MAGIC;
-    if !is_proc || fstat(&proc).doing(what)?.st_ino != ROOT {
-        return Err(Error::new("/proc is not the root of a procfs")).doing(what);
-    }
+    let proc = open_root()?;
     // A link is followed only as far as it stays in this mount, as those of /proc/self do.
     let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_XDEV | ResolveFlag::RESOLVE_NO_MAGICLINKS;
     let how = OpenHow::new().flags(OFlag::O_WRONLY | OFlag::O_CLOEXEC).resolve(resolve);
     openat2(&proc, path, how).map(File::from).doing(what)
+}
+
+/// Opens /proc, if it is what it is taken for.
+///
+/// # Errors
+/// It is no procfs.
+pub fn open_root() -> Result<OwnedFd> {
+    let what = || "open /proc".into();
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let proc = open("/proc", flags, Mode::empty()).doing(what)?;
+    let is_proc = fstatfs(&proc).doing(what)?.filesystem_type() == PROC_SUPER_MAGIC;
+    if !is_proc || fstat(&proc).doing(what)?.st_ino != ROOT {
+        return Err(Error::new("it is not the root of a procfs")).doing(what);
+    }
+    Ok(proc)
 }
 
 /// Writes `value` to the file at `path` below /proc, in one call.

@@ -28,7 +28,9 @@ const OF_IPC: &[&str] = &[
 // [sysctl.of-runtime-namespace] [sysctl.runtime-unchanged]
 pub fn check(spec: &Spec, own_namespace: impl Fn(Type) -> bool) -> Result<()> {
     let parameters = spec.linux().as_ref().and_then(|linux| linux.sysctl().as_ref());
-    for name in parameters.into_iter().flatten().map(|(name, _)| name.replace('/', ".")) {
+    for name in parameters.into_iter().flatten().map(|(name, _)| name) {
+        file(name)?;
+        let name = name.replace('/', ".");
         let namespace =
             namespace_of(&name).ok_or_else(|| Error::new(format!("linux.sysctl: {name} belongs to no namespace")))?;
         if !own_namespace(namespace) {
