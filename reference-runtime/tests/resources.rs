@@ -5,7 +5,7 @@
 mod sandbox;
 
 use sandbox::{Sandbox, sandboxed, wait_until};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -21,48 +21,356 @@ fn hierarchy(controller: &str) -> Option<(PathBuf, bool)> {
     controllers.split_whitespace().any(|name| name == controller).then_some((unified, false))
 }
 
-/// Checks what the cgroup of a created container has in a file: of v1 or of v2, each with the value expected there.
-fn check(sandbox: &Sandbox, resources: &serde_json::Value, controller: &str, v1: [&str; 2], v2: [&str; 2]) {
-    let mut config = sandbox.config("true");
-    config["linux"]["cgroupsPath"] = json!("/made/here");
-    config["linux"]["resources"] = resources.clone();
-    let Some((directory, is_v1)) = hierarchy(controller) else {
-        // What can't be limited here has to be refused, and not to be ignored.
-        assert!(sandbox.create_refused(&config).contains(controller));
-        return;
-    };
-    let [file, expected] = if is_v1 { v1 } else { v2 };
-    sandbox.create(&config);
-    let found = fs::read_to_string(directory.join("made/here").join(file)).unwrap();
-    assert_eq!(found.trim(), expected, "{file}");
-    sandbox.must(&["delete", "--force", "c1"]);
-    assert!(!directory.join("made").exists(), "a cgroup was left behind");
+/// A controller, resources, and lines that its files then show on v1 and on v2; none where it has to be refused.
+type Row<'a> = (&'a str, Value, Lines<'a>, Lines<'a>);
+type Lines<'a> = Option<&'a [&'a str]>;
+
+/// A row about one chapter of the resources.
+fn row<'a>(controller: &'a str, chapter: &str, value: Value, v1: Lines<'a>, v2: Lines<'a>) -> Row<'a> {
+    (controller, json!({ chapter: value }), v1, v2)
+}
+
+/// Checks for each row the files of a created container's cgroup.
+fn check(sandbox: &Sandbox, rows: &[Row]) {
+    for (controller, resources, v1, v2) in rows {
+        let mut config = sandbox.config("true");
+        config["linux"]["cgroupsPath"] = json!("/made/here");
+        config["linux"]["resources"] = resources.clone();
+        let found = hierarchy(controller);
+        let expected = found.as_ref().and_then(|(_, is_v1)| if *is_v1 { *v1 } else { *v2 });
+        let (Some((directory, _)), Some(expected)) = (&found, expected) else {
+            if found.is_none() && v1.or(*v2).is_some() {
+                eprintln!("skipped: no hierarchy here has {controller}, so {resources} is only refused");
+            }
+            // What can't be applied is refused by name, and not ignored.
+            let chapter = resources.as_object().unwrap().keys().next().unwrap();
+            let error = sandbox.create_refused(&config);
+            assert!(error.contains(&format!("linux.resources.{chapter}")), "{error}");
+            continue;
+        };
+        sandbox.create(&config);
+        for line in expected {
+            let (file, line) = line.split_once(' ').unwrap();
+            let text = fs::read_to_string(directory.join("made/here").join(file)).unwrap();
+            assert!(text.lines().any(|found| found.trim() == line), "{resources}: {file} has no {line}: {text}");
+        }
+        sandbox.must(&["delete", "--force", "c1"]);
+        assert!(!directory.join("made").exists(), "a cgroup was left behind");
+    }
+}
+
+/// The greatest limit that v1 shows, for whole pages: there is none.
+const MOST: &str = "9223372036854771712";
+
+#[test]
+fn limits_of_memory_are_set() {
+    sandboxed(|sandbox| {
+        let without = |file| format!("{file} {MOST}");
+        let without =
+            ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.kmem.tcp.limit_in_bytes"].map(without);
+        let without: Vec<&str> = without.iter().map(String::as_str).collect();
+        check(
+            sandbox,
+            &[
+                row(
+                    "memory",
+                    "memory",
+                    json!({ "limit": 67_108_864, "swap": 134_217_728, "reservation": 33_554_432 }),
+                    Some(&[
+                        "memory.limit_in_bytes 67108864",
+                        "memory.memsw.limit_in_bytes 134217728",
+                        "memory.soft_limit_in_bytes 33554432",
+                    ]),
+                    Some(&["memory.max 67108864", "memory.swap.max 67108864", "memory.low 33554432"]),
+                ),
+                row(
+                    "memory",
+                    "memory",
+                    json!({ "limit": 67_108_864, "swap": 67_108_864, "checkBeforeUpdate": true }),
+                    Some(&["memory.memsw.limit_in_bytes 67108864"]),
+                    Some(&["memory.max 67108864", "memory.swap.max 0"]),
+                ),
+                row("memory", "memory", json!({ "swappiness": 7 }), Some(&["memory.swappiness 7"]), None),
+                row(
+                    "memory",
+                    "memory",
+                    json!({ "disableOOMKiller": true }),
+                    Some(&["memory.oom_control oom_kill_disable 1"]),
+                    None,
+                ),
+                row(
+                    "memory",
+                    "memory",
+                    json!({ "kernelTCP": 8_388_608 }),
+                    Some(&["memory.kmem.tcp.limit_in_bytes 8388608"]),
+                    None,
+                ),
+                row("memory", "memory", json!({ "useHierarchy": false }), None, None),
+                row("memory", "memory", json!({ "swap": 8_388_608 }), None, None),
+                row("memory", "memory", json!({ "limit": 8_388_608, "swap": 4_194_304 }), None, None),
+                row("memory", "memory", json!({ "swappiness": 101 }), None, None),
+                row("memory", "memory", json!({ "limit": -2 }), None, None),
+            ],
+        );
+        // What asks for nothing has to be refused nowhere.
+        if hierarchy("memory").is_some() {
+            check(
+                sandbox,
+                &[
+                    row(
+                        "memory",
+                        "memory",
+                        json!({ "limit": -1, "swap": -1, "reservation": -1, "kernel": -1, "kernelTCP": -1 }),
+                        Some(&without),
+                        Some(&["memory.max max", "memory.swap.max max", "memory.low 0"]),
+                    ),
+                    row(
+                        "memory",
+                        "memory",
+                        json!({ "limit": 0, "swap": 0, "disableOOMKiller": false, "useHierarchy": true }),
+                        Some(&["memory.use_hierarchy 1", "memory.oom_control oom_kill_disable 0"]),
+                        Some(&[]),
+                    ),
+                ],
+            );
+        }
+    });
 }
 
 #[test]
-fn limits_are_written_to_the_containers_cgroup() {
+fn limits_of_processors_are_set() {
     sandboxed(|sandbox| {
-        let memory = json!({ "memory": { "limit": 67_108_864, "swap": 134_217_728, "reservation": 33_554_432 } });
-        check(sandbox, &memory, "memory", ["memory.limit_in_bytes", "67108864"], ["memory.max", "67108864"]);
         check(
             sandbox,
-            &memory,
-            "memory",
-            ["memory.memsw.limit_in_bytes", "134217728"],
-            ["memory.swap.max", "67108864"],
+            &[
+                row(
+                    "cpu",
+                    "cpu",
+                    json!({ "shares": 512, "quota": 50_000, "period": 200_000, "burst": 20_000 }),
+                    Some(&[
+                        "cpu.shares 512",
+                        "cpu.cfs_quota_us 50000",
+                        "cpu.cfs_period_us 200000",
+                        "cpu.cfs_burst_us 20000",
+                    ]),
+                    Some(&["cpu.weight 59", "cpu.max 50000 200000", "cpu.max.burst 20000"]),
+                ),
+                row(
+                    "cpu",
+                    "cpu",
+                    json!({ "period": 50_000 }),
+                    Some(&["cpu.cfs_period_us 50000"]),
+                    Some(&["cpu.max max 50000"]),
+                ),
+                row("cpu", "cpu", json!({ "idle": 1 }), Some(&["cpu.idle 1"]), Some(&["cpu.idle 1"])),
+                row("cpu", "cpu", json!({ "realtimePeriod": 500_000 }), Some(&["cpu.rt_period_us 500000"]), None),
+                row("cpu", "cpu", json!({ "quota": 50_000, "burst": 50_001 }), None, None),
+                row("cpu", "cpu", json!({ "quota": 999 }), None, None),
+                row("cpu", "cpu", json!({ "idle": 2 }), None, None),
+            ],
         );
-        check(sandbox, &memory, "memory", ["memory.soft_limit_in_bytes", "33554432"], ["memory.low", "33554432"]);
-        for (limit, expected) in
-            [(json!({ "limit": 5 }), "5"), (json!({ "limit": -1 }), "max"), (json!({ "limit": 0 }), "0")]
-        {
-            check(sandbox, &json!({ "pids": limit }), "pids", ["pids.max", expected], ["pids.max", expected]);
+        // What asks for nothing has to be refused nowhere.
+        if hierarchy("cpu").is_some() {
+            check(
+                sandbox,
+                &[row(
+                    "cpu",
+                    "cpu",
+                    json!({ "shares": 0, "quota": -1, "period": 0, "burst": 0, "idle": 0, "realtimeRuntime": 0, "realtimePeriod": 0 }),
+                    Some(&["cpu.shares 1024", "cpu.cfs_quota_us -1", "cpu.cfs_period_us 100000", "cpu.idle 0"]),
+                    Some(&["cpu.weight 100", "cpu.max max 100000", "cpu.idle 0"]),
+                )],
+            );
         }
-        let cpu = json!({ "cpu": { "shares": 512, "quota": 50000, "period": 200_000 } });
-        check(sandbox, &cpu, "cpu", ["cpu.shares", "512"], ["cpu.weight", "59"]);
-        check(sandbox, &cpu, "cpu", ["cpu.cfs_quota_us", "50000"], ["cpu.max", "50000 200000"]);
-        check(sandbox, &cpu, "cpu", ["cpu.cfs_period_us", "200000"], ["cpu.max", "50000 200000"]);
-        let set = json!({ "cpu": { "cpus": "0", "mems": "0" } });
-        check(sandbox, &set, "cpuset", ["cpuset.cpus", "0"], ["cpuset.cpus", "0"]);
+        let sets = ["cpuset.cpus 0", "cpuset.mems 0"];
+        check(
+            sandbox,
+            &[
+                ("cpuset", json!({ "cpu": { "cpus": "0", "mems": "0" } }), Some(&sets), Some(&sets)),
+                ("cpuset", json!({ "cpu": { "cpus": "1-0" } }), None, None),
+            ],
+        );
+    });
+}
+
+#[test]
+fn limits_of_tasks_are_set() {
+    sandboxed(|sandbox| {
+        let row =
+            |limit: i64, line: &'static [&str]| ("pids", json!({ "pids": { "limit": limit } }), Some(line), Some(line));
+        check(sandbox, &[row(5, &["pids.max 5"]), row(0, &["pids.max 0"])]);
+        // What asks for nothing has to be refused nowhere.
+        if hierarchy("pids").is_some() {
+            check(sandbox, &[row(-1, &["pids.max max"])]);
+        }
+    });
+}
+
+/// The numbers of a block device of this machine.
+fn block_device() -> Option<(i64, i64)> {
+    let devices = fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    let numbers = devices.filter_map(|entry| fs::read_to_string(entry.path().join("dev")).ok()).next()?;
+    let (major, minor) = numbers.trim().split_once(':')?;
+    Some((major.parse().unwrap(), minor.parse().unwrap()))
+}
+
+#[test]
+fn rates_of_block_devices_are_set() {
+    sandboxed(|sandbox| {
+        // On v1 it is called otherwise.
+        let controller = if hierarchy("blkio").is_some() { "blkio" } else { "io" };
+        let absent = json!([{ "major": 240, "minor": 77, "rate": 600 }]);
+        check(
+            sandbox,
+            &[
+                row(controller, "blockIO", json!({ "throttleReadBpsDevice": absent }), None, None),
+                row(controller, "blockIO", json!({ "leafWeight": 10 }), None, None),
+                row(controller, "blockIO", json!({ "weightDevice": [{ "major": 8, "minor": 0 }] }), None, None),
+            ],
+        );
+        let Some((major, minor)) = block_device() else { return eprintln!("skipped: there is no block device") };
+        let rate = |rate: u64| json!([{ "major": major, "minor": minor, "rate": rate }]);
+        let all = json!({
+            "weight": 0, "throttleReadBpsDevice": rate(600_000), "throttleWriteBpsDevice": rate(700_000),
+            "throttleReadIOPSDevice": rate(80), "throttleWriteIOPSDevice": rate(90),
+        });
+        let lists = [("read_bps", 600_000), ("write_bps", 700_000), ("read_iops", 80), ("write_iops", 90)];
+        let v1 = lists.map(|(list, rate)| format!("blkio.throttle.{list}_device {major}:{minor} {rate}"));
+        let v2 = format!("io.max {major}:{minor} rbps=600000 wbps=700000 riops=80 wiops=90");
+        let none = json!({ "throttleReadBpsDevice": rate(0) });
+        check(
+            sandbox,
+            &[
+                row(controller, "blockIO", all, Some(&v1.each_ref().map(String::as_str)), Some(&[&v2])),
+                row(controller, "blockIO", none, Some(&[]), Some(&[])),
+            ],
+        );
+    });
+}
+
+#[test]
+fn weights_of_block_devices_are_set() {
+    sandboxed(|sandbox| {
+        let Some((directory, is_v1)) = hierarchy("io").or_else(|| hierarchy("blkio")) else {
+            return eprintln!("skipped: no hierarchy here has io or blkio");
+        };
+        if !is_v1 {
+            fs::write(directory.join("cgroup.subtree_control"), "+io").unwrap();
+        }
+        fs::create_dir(directory.join("probe")).unwrap();
+        let has = |file: &&str| directory.join("probe").join(file).exists();
+        let files = if is_v1 { ["blkio.weight", "blkio.bfq.weight"] } else { ["io.bfq.weight", "io.weight"] };
+        let file = files.into_iter().find(has);
+        fs::remove_dir(directory.join("probe")).unwrap();
+        let expected = match file {
+            Some("io.weight") => Some("io.weight default 4950".to_owned()),
+            Some(file @ "io.bfq.weight") => Some(format!("{file} default 500")),
+            file => file.map(|file| format!("{file} 500")),
+        };
+        if expected.is_none() {
+            eprintln!("skipped: this kernel knows no weights of block devices, so they are only refused");
+        }
+        let lines: Option<Vec<&str>> = expected.as_ref().map(|line| vec![line.as_str()]);
+        let controller = if is_v1 { "blkio" } else { "io" };
+        check(sandbox, &[(controller, json!({ "blockIO": { "weight": 500 } }), lines.as_deref(), lines.as_deref())]);
+    });
+}
+
+#[test]
+fn limits_of_huge_pages_are_set() {
+    sandboxed(|sandbox| {
+        check(
+            sandbox,
+            &[
+                row(
+                    "hugetlb",
+                    "hugepageLimits",
+                    json!([{ "pageSize": "2MB", "limit": 5_000_000 }]),
+                    Some(&["hugetlb.2MB.limit_in_bytes 4194304", "hugetlb.2MB.rsvd.limit_in_bytes 4194304"]),
+                    Some(&["hugetlb.2MB.max 4194304", "hugetlb.2MB.rsvd.max 4194304"]),
+                ),
+                row(
+                    "hugetlb",
+                    "hugepageLimits",
+                    json!([{ "pageSize": "2MB", "limit": u64::MAX }]),
+                    Some(&["hugetlb.2MB.limit_in_bytes 9223372036852678656"]),
+                    Some(&["hugetlb.2MB.max max"]),
+                ),
+                row("hugetlb", "hugepageLimits", json!([{ "pageSize": "3MB", "limit": 0 }]), None, None),
+                row("hugetlb", "hugepageLimits", json!([{ "pageSize": "2M", "limit": 0 }]), None, None),
+            ],
+        );
+    });
+}
+
+#[test]
+fn marks_of_packets_are_set_on_v1_alone() {
+    sandboxed(|sandbox| {
+        let class = json!({ "network": { "classID": 1_048_577 } });
+        let priorities = json!({ "network": { "priorities": [{ "name": "lo", "priority": 500 }] } });
+        let unknown = json!({ "network": { "priorities": [{ "name": "no-such", "priority": 500 }] } });
+        check(
+            sandbox,
+            &[
+                ("net_cls", class, Some(&["net_cls.classid 1048577"]), None),
+                ("net_prio", priorities, Some(&["net_prio.ifpriomap lo 500"]), None),
+                ("net_prio", unknown, None, None),
+            ],
+        );
+    });
+}
+
+#[test]
+fn unknown_rdma_devices_are_refused() {
+    sandboxed(|sandbox| check(sandbox, &[("rdma", json!({ "rdma": { "no-such": { "hcaHandles": 3 } } }), None, None)]));
+}
+
+#[test]
+fn files_of_v2_are_written_by_name() {
+    sandboxed(|sandbox| {
+        let root = Path::new("/sys/fs/cgroup");
+        if ![root, &root.join("unified")].iter().any(|path| path.join("cgroup.controllers").exists()) {
+            eprintln!("skipped: without cgroup v2 files can't be written by name, only refused");
+            return check(sandbox, &[("v2", json!({ "unified": { "cgroup.max.depth": "3" } }), None, None)]);
+        }
+        // cgroup.* is there without a controller.
+        let mut config = sandbox.config("true");
+        config["linux"]["cgroupsPath"] = json!("/made/here");
+        config["linux"]["resources"] = json!({ "unified": { "cgroup.max.depth": "3" } });
+        sandbox.create(&config);
+        let unified = if root.join("cgroup.controllers").exists() { root.to_owned() } else { root.join("unified") };
+        assert_eq!(fs::read_to_string(unified.join("made/here/cgroup.max.depth")).unwrap(), "3\n");
+        sandbox.must(&["delete", "--force", "c1"]);
+        let hugetlb = json!({ "hugetlb.2MB.max": "4194304", "cgroup.max.descendants": "5" });
+        check(
+            sandbox,
+            &[
+                row(
+                    "hugetlb",
+                    "unified",
+                    hugetlb,
+                    None,
+                    Some(&["hugetlb.2MB.max 4194304", "cgroup.max.descendants 5"]),
+                ),
+                row("cgroup", "unified", json!({ "cgroup.no-such": "1" }), None, None),
+                row("hugetlb", "unified", json!({ "hugetlb.no-such": "1" }), None, None),
+                row("no-such", "unified", json!({ "no-such.max": "1" }), None, None),
+                row("cgroup", "unified", json!({ "../cgroup.max.depth": "1" }), None, None),
+            ],
+        );
+        if hierarchy("memory").is_some_and(|(_, is_v1)| !is_v1) {
+            let both = json!({ "memory": { "limit": 67_108_864 }, "unified": { "memory.max": "32M" } });
+            check(sandbox, &[("memory", both, None, Some(&["memory.max 33554432"]))]);
+        } else {
+            eprintln!("skipped: memory isn't on cgroup v2, so its files are only refused");
+            check(sandbox, &[row("no-such", "unified", json!({ "memory.max": "32M" }), None, None)]);
+        }
+        // Each line of a file that has one a device is written by itself.
+        if let (Some((_, false)), Some((major, minor))) = (hierarchy("io"), block_device()) {
+            let lines = format!("{major}:{minor} rbps=2097152\n{major}:{minor} wiops=120\n");
+            let expected = format!("io.max {major}:{minor} rbps=2097152 wbps=max riops=max wiops=120");
+            check(sandbox, &[row("io", "unified", json!({ "io.max": lines }), None, Some(&[&expected]))]);
+        }
     });
 }
 

@@ -8,6 +8,7 @@
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::{Value, json};
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -54,6 +55,10 @@ pub fn sandboxed(body: fn(&Sandbox)) {
     assert!(status.success(), "in the sandbox: {status}\n{stdout}{stderr}");
     assert!(stdout.contains("1 passed"), "in the sandbox no test ran:\n{stdout}{stderr}");
     assert_eq!(leftovers, [] as [PathBuf; 0], "cgroups were left behind");
+    // Past the test's captured output, so that it is seen also of a test that passes.
+    let skipped: String =
+        stderr.lines().filter(|line| line.starts_with("skipped: ")).map(|line| format!("{test}: {line}\n")).collect();
+    std::io::stderr().write_all(skipped.as_bytes()).unwrap();
 }
 
 /// What a sandbox needs of the host, removed at its end.
