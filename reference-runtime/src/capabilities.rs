@@ -45,12 +45,13 @@ pub fn bound(process: &Process) -> Result<()> {
     Ok(())
 }
 
-/// Sets the other four sets, after the user ids have been set with the permitted set kept.
+/// Sets the other four sets, after the user ids have been set with the permitted set kept. `filtered` keeps, up to the
+/// execution of the program, what installing a filter of system calls takes.
 ///
 /// # Errors
 /// A set can't be written; what can't be granted only warns.
 // [capabilities.inheritable] [capabilities.permitted] [capabilities.effective] [capabilities.ambient] [capabilities.unset]
-pub fn apply(process: &Process) -> Result<()> {
+pub fn apply(process: &Process, filtered: bool) -> Result<()> {
     let held = caps::read(None, CapSet::Permitted).doing(|| "read the permitted set".into())?;
     let bounding = caps::read(None, CapSet::Bounding).doing(|| "read the bounding set".into())?;
     let granted = |name, set: Set, limit: &CapsHashSet| -> CapsHashSet {
@@ -67,8 +68,10 @@ pub fn apply(process: &Process) -> Result<()> {
     // The inheritable set grows only while CAP_SETPCAP is in effect; the permitted one shrinks last of the three.
     set(CapSet::Effective, &held)?;
     set(CapSet::Inheritable, &inheritable)?;
-    set(CapSet::Effective, &effective)?;
-    set(CapSet::Permitted, &permitted)?;
+    // Of these two sets nothing survives execve(2), which makes them of the other three.
+    let kept: CapsHashSet = held.into_iter().filter(|held| filtered && *held == Cap::CAP_SYS_ADMIN).collect();
+    set(CapSet::Effective, &(&effective | &kept))?;
+    set(CapSet::Permitted, &(&permitted | &kept))?;
     set(CapSet::Ambient, &ambient)
 }
 

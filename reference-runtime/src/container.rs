@@ -375,6 +375,11 @@ impl Container {
         fs::remove_dir_all(&old).or_else(unless_gone).doing(|| format!("remove {}", old.display()))
     }
 
+    /// The path of a file of the container's.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
     /// The container's id.
     pub fn id(&self) -> &ContainerId {
         &self.id

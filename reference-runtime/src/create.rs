@@ -8,7 +8,7 @@ use crate::descriptors::Passed;
 use crate::error::{Doing, Error, Result};
 use crate::init::Init;
 use crate::state::Status;
-use crate::{cgroup_owner, hooks, id_mapped_mounts, namespaces, process, terminal};
+use crate::{cgroup_owner, hooks, id_mapped_mounts, namespaces, process, seccomp, terminal};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork};
@@ -58,7 +58,8 @@ pub fn create(request: &Request) -> Result<Container> {
     let console = terminal::connect(&spec, request.console_socket.as_deref())?;
     let record = Record::new(&spec, &bundle)?;
     let (container, lock) = Container::claim(&request.root, &request.id, &record)?;
-    let mut creation = Creation { request, spec, bundle, container, record, child: None, lock: Some(lock) };
+    let mut creation =
+        Creation { request, spec, bundle, container, record, child: None, lock: Some(lock), filter: None };
     let made = creation.container.keep_config(&text).map_err(Failure::Other).and_then(|()| creation.make(console));
     match made {
         Ok(()) => Ok(creation.container),
@@ -77,6 +78,8 @@ struct Creation<'a> {
     child: Option<Pid>,
     /// The right to change the container, which its process must not inherit.
     lock: Option<Lock>,
+    /// The filter of system calls, which the container process will find made.
+    filter: Option<seccomp::Promise>,
 }
 
 impl Creation<'_> {
@@ -88,6 +91,7 @@ impl Creation<'_> {
         self.save()?;
         cgroups::make(&self.spec, &mut cgroups, &mut self.record.cgroups)?;
         let (start, started) = self.container.make_fifos()?;
+        self.filter = seccomp::Promise::of(&self.spec, &self.container)?;
         let notes = self.container.begin_notes()?;
         let (channel, theirs) = Channel::pair()?;
         // SAFETY: this process has one thread, so the child may do whatever the parent may.
@@ -108,6 +112,7 @@ impl Creation<'_> {
                     started,
                     console,
                     passed: self.request.passed,
+                    filter: self.filter.as_ref(),
                 };
                 init.bootstrap()
             }
@@ -127,6 +132,9 @@ impl Creation<'_> {
             process::set_oom_score(process, child)?;
         }
         channel.send(&Message::Placed)?;
+        if let Some(filter) = &self.filter {
+            filter.keep(&self.spec, &self.request.root)?;
+        }
         let mut is_ready = false;
         loop {
             // The container process may be ready before its parent has come to tell its pid, which hooks must know.

@@ -1,6 +1,6 @@
 //! What this runtime can do, as the features structure of the specification.
 
-use crate::{memory_policy, mount_options, version};
+use crate::{memory_policy, mount_options, seccomp, version};
 use serde_json::{Value, json};
 
 /// The features structure.
@@ -14,7 +14,7 @@ pub fn features() -> Value {
             "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
             "capabilities": capabilities(),
             "cgroup": { "v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true },
-            "seccomp": { "enabled": false },
+            "seccomp": seccomp::features(),
             "apparmor": { "enabled": true },
             "selinux": { "enabled": true },
             "intelRdt": { "enabled": false },

@@ -15,7 +15,7 @@ use crate::procfs;
 use crate::state::{State, Status};
 use crate::{
     devices, hooks, hostname, masked_paths, memory_policy, mount_label, mounts, namespaces, personality, process,
-    readonly_paths, root, sysctl, terminal,
+    readonly_paths, root, seccomp, sysctl, terminal,
 };
 use nix::errno::Errno;
 use nix::libc;
@@ -59,6 +59,8 @@ pub struct Init<'a> {
     pub console: Option<UnixStream>,
     /// Which of the caller's descriptors the program gets.
     pub passed: Passed,
+    /// The filter of system calls, made meanwhile.
+    pub filter: Option<&'a seccomp::Promise>,
 }
 
 /// What the container process answers to the order to start; the end of the FIFO then means that the program runs.
@@ -187,8 +189,9 @@ impl Init<'_> {
         labels.as_ref().map_or(Ok(()), Labels::set)?;
         personality::apply(self.spec)?;
         memory_policy::apply(self.spec)?;
-        process::apply(process)?;
-        let program = Program::of(process, self.passed)?;
+        process::apply(process, seccomp::needs_privilege(self.spec))?;
+        let mut program = Program::of(process, self.passed)?;
+        program.filter = self.filter.map(|promise| promise.filter(self.spec)).transpose()?;
         // A hook may yet bring the program along.
         if hooks::of(self.spec, Hooks::start_container).is_empty() {
             program.look_for()?;

@@ -2,10 +2,12 @@
 
 use crate::descriptors::Passed;
 use crate::error::{Doing, Error, Result};
+use crate::seccomp::Filter;
 use crate::{capabilities, procfs, rlimits, scheduling, user};
 use nix::errno::Errno;
+use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
-use nix::unistd::{AccessFlags, Pid, access, chdir, execve, getcwd};
+use nix::unistd::{AccessFlags, Pid, access, chdir, getcwd};
 use oci_spec::runtime::Process;
 use std::convert::Infallible;
 use std::ffi::CString;
@@ -46,12 +48,13 @@ pub fn set_oom_score(process: &Process, pid: Pid) -> Result<()> {
     }
 }
 
-/// Makes the calling process what `process` says, all but its program and its terminal.
+/// Makes the calling process what `process` says, all but its program and its terminal. If it is `filtered`, it keeps what
+/// it needs to install the filter, which is lost with the execution of the program.
 ///
 /// # Errors
 /// Names the property.
 // [create.process-properties-early]
-pub fn apply(process: &Process) -> Result<()> {
+pub fn apply(process: &Process, filtered: bool) -> Result<()> {
     // [process.cwd-applied]
     let what = || format!("enter process.cwd {}", process.cwd().display());
     chdir(process.cwd()).doing(what)?;
@@ -63,7 +66,7 @@ pub fn apply(process: &Process) -> Result<()> {
     // may the rest of the capabilities go.
     capabilities::bound(process)?;
     user::apply(process)?;
-    capabilities::apply(process)?;
+    capabilities::apply(process, filtered)?;
     // [process.no-new-privileges-true] [process.no-new-privileges-false]
     if process.no_new_privileges() == Some(true) {
         nix::sys::prctl::set_no_new_privs().doing(|| "set noNewPrivileges".into())?;
@@ -78,6 +81,8 @@ pub struct Program {
     arguments: Vec<CString>,
     environment: Vec<CString>,
     passed: Passed,
+    /// The filter under which it is executed.
+    pub filter: Option<Filter>,
 }
 
 impl Program {
@@ -96,7 +101,7 @@ impl Program {
         let name = process.args().as_ref().and_then(|args| args.first()).map_or("", String::as_str);
         let search = process.env().iter().flatten().find_map(|entry| entry.strip_prefix("PATH="));
         let candidates = strings(Some(&candidates(name, search.unwrap_or(DEFAULT_PATH))))?;
-        Ok(Program { candidates, arguments, environment, passed })
+        Ok(Program { candidates, arguments, environment, passed, filter: None })
     }
 
     /// Looks for the program, so that create can already say that there is none. // [create.early-validation]
@@ -122,9 +127,14 @@ impl Program {
         // SAFETY: no handler is set, only the default that Rust's start-up had replaced.
         unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.doing(|| "reset SIGPIPE".into())?;
         self.passed.let_go()?;
+        let (arguments, environment) = (pointers(&self.arguments), pointers(&self.environment));
         let mut last = Errno::ENOENT;
+        // From here on only execve(2) is called, for the filter may have no other call made.
+        self.filter.as_ref().map_or(Ok(()), Filter::enforce)?;
         for candidate in &self.candidates {
-            let Err(errno) = execve(candidate, &self.arguments, &self.environment);
+            // SAFETY: each array ends with a null pointer, and all that is pointed to lives as long as self.
+            unsafe { libc::execve(candidate.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+            let errno = Errno::last();
             // As execvp(3): a file that isn't there or isn't allowed is passed over, any other trouble ends the search.
             match errno {
                 Errno::ENOENT | Errno::ENOTDIR => {}
@@ -134,6 +144,10 @@ impl Program {
         }
         Err(last).doing(|| format!("execute {:?}", self.arguments[0]))
     }
+}
+
+fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
+    strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
 }
 
 // [process.args-path] [process.args-search]

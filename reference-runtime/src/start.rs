@@ -4,6 +4,7 @@ use crate::container::{Container, Record};
 use crate::error::{Doing, Error, Result};
 use crate::hooks;
 use crate::init::Answer;
+use crate::seccomp_listener::Agent;
 use crate::state::{self, Status};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::File;
@@ -33,7 +34,8 @@ pub fn start(container: &Container) -> Result<()> {
         return Err(Error::new("process is not set in its config"));
     }
     let process = record.process.ok_or_else(|| Error::new("it has no process"))?;
-    match order(container, &process.pidfd()?)? {
+    let agent = Agent::reach(container)?;
+    match order(container, &record, &process.pidfd()?, agent)? {
         // The kernel closes what an execution closes one after another: the last FIFO a moment after the first.
         Outcome::Executed => {
             while container.awaits_start() && process.is_alive() {
@@ -59,29 +61,34 @@ fn run_poststart(container: &Container, record: &Record) -> Result<()> {
 }
 
 /// Tells the container process to start, and waits until it has executed the program or says why not.
-fn order(container: &Container, process: &OwnedFd) -> Result<Outcome> {
+fn order(container: &Container, record: &Record, process: &OwnedFd, mut agent: Option<Agent>) -> Result<Outcome> {
     let (mut start, mut started) = container.open_fifos()?;
     // An answer to a start operation that was killed is no answer to this one.
     drain(&mut started)?;
     start.write_all(b"s").doing(|| "tell the container process".into())?;
     drop(start);
     let mut heard = Vec::new();
-    let mut executing = false;
+    let mut executing = None;
     loop {
         let ended = read_some(&mut started, process, &mut heard)?;
         while let Some(end) = heard.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = heard.drain(..=end).collect();
             match serde_json::from_slice(&line).doing(|| "understand the container process".into())? {
-                Answer::Executing => executing = true,
+                Answer::Executing => {
+                    let agent = agent.take();
+                    executing = Some(agent.map_or(Ok(()), |agent| agent.introduce(container, record)));
+                }
                 Answer::HookFailed(text) => return Ok(Outcome::HookFailed(Error::new(text))),
                 Answer::Failed(text) => return Ok(Outcome::Failed(Error::new(text))),
             }
         }
-        if ended && executing {
-            return Ok(Outcome::Executed);
-        }
-        if ended {
-            return Ok(Outcome::Failed(Error::new("the container process ended before it executed the program")));
+        match executing {
+            _ if !ended => {}
+            Some(Ok(())) => return Ok(Outcome::Executed),
+            Some(Err(error)) => return Ok(Outcome::Failed(error)),
+            None => {
+                return Ok(Outcome::Failed(Error::new("the container process ended before it executed the program")));
+            }
         }
     }
 }

@@ -335,7 +335,9 @@ impl Sandbox {
         for directory in ["bundle", "bundle/rootfs", "bundle/rootfs/dev", "root"] {
             let entries = fs::read_dir(self.path(directory)).into_iter().flatten().flatten();
             found.extend(
-                entries.map(|entry| entry.path().display().to_string()).filter(|path| !path.ends_with("/root")),
+                entries
+                    .map(|entry| entry.path().display().to_string())
+                    .filter(|path| !path.ends_with("/root") && !path.ends_with("/.seccomp")),
             );
         }
         found.extend(processes());

@@ -1,0 +1,362 @@
+//! The filter that decides what becomes of the system calls of the container's processes.
+
+use crate::container::Container;
+use crate::error::{Doing, Error, Result};
+use crate::{seccomp_cache, seccomp_listener};
+use libseccomp::error::SeccompErrno;
+use libseccomp::{ScmpAction, ScmpArch, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use oci_spec::runtime::{
+    LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompArg, LinuxSeccompFilterFlag as Flag,
+    LinuxSeccompOperator as Operator, LinuxSyscall, Spec,
+};
+use serde_json::{Value, json};
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+/// One instruction's size in bytes, as struct sock_filter in linux/filter.h.
+const INSTRUCTION: usize = 8;
+
+/// The greatest error number, as of linux/err.h.
+const MAX_ERRNO: u32 = 4095;
+
+/// How many rules one entry may come to for one system call.
+const MOST_RULES: usize = 256;
+
+// As of config-linux.md.
+const ACTIONS: &str = "ALLOW ERRNO KILL KILL_PROCESS KILL_THREAD LOG NOTIFY TRACE TRAP";
+const OPERATORS: &str = "EQ GE GT LE LT MASKED_EQ NE";
+const ARCHITECTURES: &str = "AARCH64 ARM LOONGARCH64 M68K MIPS MIPS64 MIPS64N32 MIPSEL MIPSEL64 MIPSEL64N32 PARISC \
+    PARISC64 PPC PPC64 PPC64LE RISCV64 S390 S390X SH SHEB X32 X86 X86_64";
+const FLAGS: [Flag; 4] = [
+    Flag::SeccompFilterFlagTsync,
+    Flag::SeccompFilterFlagLog,
+    Flag::SeccompFilterFlagSpecAllow,
+    Flag::SeccompFilterFlagWaitKillableRecv,
+];
+
+/// What the config says of system calls, if anything.
+pub fn of(spec: &Spec) -> Option<&LinuxSeccomp> {
+    spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref())
+}
+
+fn entries(seccomp: &LinuxSeccomp) -> &[LinuxSyscall] {
+    seccomp.syscalls().as_deref().unwrap_or_default()
+}
+
+/// Refuses what no filter can be made of.
+///
+/// # Errors
+/// Names the property.
+pub fn check(spec: &Spec) -> Result<()> {
+    let Some(seccomp) = of(spec) else { return Ok(()) };
+    // [seccomp.default-errno-refused]
+    check_number(seccomp.default_action(), seccomp.default_errno_ret())
+        .doing(|| "linux.seccomp.defaultErrnoRet".into())?;
+    for (index, entry) in entries(seccomp).iter().enumerate() {
+        check_entry(entry).doing(|| format!("linux.seccomp.syscalls[{index}]"))?;
+    }
+    if let Some(flag) = seccomp.flags().iter().flatten().find(|flag| !is_supported(**flag)) {
+        return Err(Error::new(format!("linux.seccomp.flags: this kernel doesn't support {flag}")));
+    }
+    seccomp_listener::check(seccomp)
+}
+
+fn check_entry(entry: &LinuxSyscall) -> Result<()> {
+    // [seccomp.names-not-empty]
+    if entry.names().is_empty() {
+        return Err(Error::new("names needs an entry"));
+    }
+    // [seccomp.errno-refused]
+    check_number(entry.action(), entry.errno_ret()).doing(|| "errnoRet".into())?;
+    let args = entry.args().as_deref().unwrap_or_default();
+    // [seccomp.argument-index-known]
+    if let Some(arg) = args.iter().find(|arg| arg.index() > 5) {
+        return Err(Error::new(format!("args: a system call has no argument {}", arg.index())));
+    }
+    let rules = alternatives(args).iter().map(|(_, same)| same.len()).try_fold(1_usize, usize::checked_mul);
+    match rules {
+        Some(..=MOST_RULES) => Ok(()),
+        _ => Err(Error::new(format!("args: the combinations are more than {MOST_RULES}"))),
+    }
+}
+
+fn check_number(action: Action, number: Option<u32>) -> Result<()> {
+    let most = match (action, number) {
+        (_, None) => return Ok(()),
+        (Action::ScmpActErrno, _) => MAX_ERRNO,
+        (Action::ScmpActTrace, _) => u32::from(u16::MAX),
+        (_, Some(number)) => return Err(Error::new(format!("{action} takes no number such as {number}"))),
+    };
+    match number {
+        Some(number) if number > most => Err(Error::new(format!("{number} is greater than {most}"))),
+        _ => Ok(()),
+    }
+}
+
+/// Whether some call is to be answered by whoever listens.
+pub fn notifies(seccomp: &LinuxSeccomp) -> bool {
+    let actions = entries(seccomp).iter().map(LinuxSyscall::action);
+    actions.chain([seccomp.default_action()]).any(|action| action == Action::ScmpActNotify)
+}
+
+/// Whether the process needs CAP_SYS_ADMIN to install its filter.
+pub fn needs_privilege(spec: &Spec) -> bool {
+    let no_new_privileges = spec.process().as_ref().and_then(|process| process.no_new_privileges());
+    of(spec).is_some() && no_new_privileges != Some(true)
+}
+
+/// What the creating process makes for the container process while that one is at work on the rest.
+#[derive(Debug)]
+pub struct Promise {
+    program: File,
+    listener: Option<UnixListener>,
+}
+
+impl Promise {
+    /// The promise of a filter, if the config asks for one.
+    ///
+    /// # Errors
+    /// There is no memory, or no place for the socket over which the listener will go.
+    pub fn of(spec: &Spec, container: &Container) -> Result<Option<Self>> {
+        let Some(seccomp) = of(spec) else { return Ok(None) };
+        let listener = notifies(seccomp).then(|| seccomp_listener::listen(container)).transpose()?;
+        Ok(Some(Promise { program: memory()?, listener }))
+    }
+
+    /// Makes the program.
+    ///
+    /// # Errors
+    /// libseccomp refuses, or the program becomes too long.
+    pub fn keep(&self, spec: &Spec, root: &Path) -> Result<()> {
+        let Some(seccomp) = of(spec) else { return Ok(()) };
+        let program = seccomp_cache::program(root, seccomp).doing(|| "linux.seccomp".into())?;
+        (&self.program).write_all(&program).doing(|| "pass linux.seccomp on".into())
+    }
+
+    /// The filter, in the container process, which was told in the meantime that the creating process has gone on.
+    ///
+    /// # Errors
+    /// It was not made.
+    pub fn filter(&self, spec: &Spec) -> Result<Filter> {
+        let mut program = vec![0; self.program.metadata().doing(|| "find linux.seccomp".into())?.len() as usize];
+        self.program.read_exact_at(&mut program, 0).doing(|| "read linux.seccomp".into())?;
+        if program.is_empty() {
+            return Err(Error::new("linux.seccomp was not passed on"));
+        }
+        let listener = self.listener.as_ref().map(UnixListener::try_clone).transpose();
+        let listener = listener.doing(|| "keep the socket of linux.seccomp".into())?;
+        let flags = of(spec).and_then(|seccomp| seccomp.flags().as_deref()).unwrap_or_default();
+        Ok(Filter { program, flags: combine(flags, listener.is_some()), listener, in_force: Cell::new(false) })
+    }
+}
+
+/// A filter that is ready to be put in force.
+#[derive(Debug)]
+pub struct Filter {
+    program: Vec<u8>,
+    flags: libc::c_ulong,
+    listener: Option<UnixListener>,
+    in_force: Cell<bool>,
+}
+
+impl Filter {
+    /// Puts the filter in force for the calling process, once. What is called afterwards is subject to it: on success no
+    /// system call is made any more.
+    ///
+    /// # Errors
+    /// The kernel refuses, or whoever is to get the listener doesn't.
+    pub fn enforce(&self) -> Result<()> {
+        if self.in_force.get() {
+            return Ok(());
+        }
+        match &self.listener {
+            None => self.install().map(drop).doing(|| "install linux.seccomp".into())?,
+            Some(socket) => seccomp_listener::hand_over(socket, || self.install())?,
+        }
+        self.in_force.set(true);
+        Ok(())
+    }
+
+    fn install(&self) -> nix::Result<libc::c_int> {
+        let program = libc::sock_fprog {
+            len: u16::try_from(self.program.len() / INSTRUCTION).map_err(|_| Errno::E2BIG)?,
+            filter: self.program.as_ptr().cast_mut().cast(),
+        };
+        // SAFETY: the program is as long as is said, and the kernel only reads it, whatever its alignment.
+        let fd =
+            unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, self.flags, &raw const program) };
+        Errno::result(fd).and_then(|fd| libc::c_int::try_from(fd).map_err(|_| Errno::EBADF))
+    }
+}
+
+// [seccomp.flag-tsync] [seccomp.flag-log] [seccomp.flag-spec-allow] [seccomp.flag-wait-killable]
+fn bit(flag: Flag) -> libc::c_ulong {
+    match flag {
+        Flag::SeccompFilterFlagTsync => libc::SECCOMP_FILTER_FLAG_TSYNC,
+        Flag::SeccompFilterFlagLog => libc::SECCOMP_FILTER_FLAG_LOG,
+        Flag::SeccompFilterFlagSpecAllow => libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+        Flag::SeccompFilterFlagWaitKillableRecv => libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+    }
+}
+
+/// The flags for seccomp(2). Two of them mean something for one kind of filter only, and the kernel takes them for no other.
+fn combine(flags: &[Flag], listens: bool) -> libc::c_ulong {
+    let all = flags.iter().fold(0, |bits, flag| bits | bit(*flag));
+    if listens {
+        // The other thread must stay free to give the listener away, and ends before the program begins.
+        all & !libc::SECCOMP_FILTER_FLAG_TSYNC | libc::SECCOMP_FILTER_FLAG_NEW_LISTENER
+    } else {
+        // Nobody waits for an answer.
+        all & !libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+    }
+}
+
+/// Asks the kernel by a call that fails either way: for an unknown flag before it looks for the program, which isn't there.
+fn is_supported(flag: Flag) -> bool {
+    let flags = match flag {
+        Flag::SeccompFilterFlagWaitKillableRecv => bit(flag) | libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+        _ => bit(flag),
+    };
+    // SAFETY: the kernel finds no program at the null pointer, and changes nothing.
+    let result =
+        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, std::ptr::null::<u8>()) };
+    Errno::result(result) == Err(Errno::EFAULT)
+}
+
+/// Makes the program, as the kernel takes it: an array of struct sock_filter.
+///
+/// # Errors
+/// libseccomp refuses, or the program becomes too long.
+pub fn compile(seccomp: &LinuxSeccomp) -> Result<Vec<u8>> {
+    let default = action(seccomp.default_action(), seccomp.default_errno_ret())?;
+    let mut filter = ScmpFilterContext::new(default).doing(|| format!("make a filter that says {default:?}"))?;
+    // A tree instead of a list: calls are decided, and the kernel takes it, in a fraction of the time.
+    filter.set_ctl_optimize(2).doing(|| "have it optimised".into())?;
+    for arch in seccomp.architectures().iter().flatten() {
+        add_architecture(&mut filter, &arch.to_string())?;
+    }
+    for entry in entries(seccomp) {
+        let action = action(entry.action(), entry.errno_ret())?;
+        // [seccomp.default-action-applied] For libseccomp it would be an error.
+        if action != default {
+            add_entry(&mut filter, action, entry)?;
+        }
+    }
+    export(&filter)
+}
+
+/// The number stands for EPERM if it is left out, and for nothing with actions that have none.
+// [seccomp.errno-code] [seccomp.errno-left-out] [seccomp.default-errno-code] [seccomp.default-errno-left-out]
+// [seccomp.trace-code] [seccomp.trace-code-left-out]
+fn action(action: Action, number: Option<u32>) -> Result<ScmpAction> {
+    let number = number.map_or(libc::EPERM, u32::cast_signed);
+    ScmpAction::from_str(&action.to_string(), Some(number)).doing(|| format!("read {action}"))
+}
+
+// [seccomp.native-calls] [seccomp.architecture-listed]
+fn add_architecture(filter: &mut ScmpFilterContext, name: &str) -> Result<()> {
+    let arch: ScmpArch = name.parse().doing(|| format!("read {name}"))?;
+    match filter.add_arch(arch) {
+        // One that this libseccomp doesn't know, or of the other byte order, is none whose programs this kernel could run.
+        Err(error) if matches!(error.errno(), Some(SeccompErrno::EINVAL | SeccompErrno::EDOM)) => Ok(()),
+        added => added.map(drop).doing(|| format!("add {name}")),
+    }
+}
+
+// [seccomp.every-name] [seccomp.unknown-name] [seccomp.several-entries]
+fn add_entry(filter: &mut ScmpFilterContext, action: ScmpAction, entry: &LinuxSyscall) -> Result<()> {
+    let rules = rules(entry.args().as_deref().unwrap_or_default());
+    for name in entry.names() {
+        let Ok(call) = ScmpSyscall::from_name(name) else { continue };
+        for rule in &rules {
+            match filter.add_rule_conditional(action, call, rule) {
+                // [seccomp.entries-that-disagree]
+                Err(error) if error.errno() == Some(SeccompErrno::EEXIST) => {}
+                added => drop(added.doing(|| format!("add the rule for {name}"))?),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The comparisons of each argument.
+fn alternatives(args: &[LinuxSeccompArg]) -> Vec<(usize, Vec<&LinuxSeccompArg>)> {
+    let same = |index| args.iter().filter(move |arg| arg.index() == index).collect::<Vec<_>>();
+    (0..6).map(|index| (index, same(index))).filter(|(_, same)| !same.is_empty()).collect()
+}
+
+/// One rule for each choice of one comparison an argument: of those of the same argument one is enough.
+// [seccomp.every-argument] [seccomp.same-argument-twice]
+fn rules(args: &[LinuxSeccompArg]) -> Vec<Vec<ScmpArgCompare>> {
+    alternatives(args).iter().fold(vec![Vec::new()], |rules, (index, same)| {
+        let with = |arg: &&LinuxSeccompArg| {
+            let comparison = comparison(*index as u32, arg);
+            rules.iter().map(move |rule| [rule.as_slice(), &[comparison]].concat())
+        };
+        same.iter().filter(|arg| can_hold(arg)).flat_map(with).collect()
+    })
+}
+
+/// Whether there is an argument for which a comparison holds: libseccomp overlooks bits that are not in the mask.
+fn can_hold(arg: &LinuxSeccompArg) -> bool {
+    arg.op() != Operator::ScmpCmpMaskedEq || arg.value_two().unwrap_or(0) & !arg.value() == 0
+}
+
+// [seccomp.argument-index] [seccomp.argument-width] [seccomp.masked-equal] [seccomp.masked-equal-without-value-two]
+fn comparison(index: u32, arg: &LinuxSeccompArg) -> ScmpArgCompare {
+    let (operator, value) = match arg.op() {
+        Operator::ScmpCmpNe => (ScmpCompareOp::NotEqual, arg.value()),
+        Operator::ScmpCmpLt => (ScmpCompareOp::Less, arg.value()),
+        Operator::ScmpCmpLe => (ScmpCompareOp::LessOrEqual, arg.value()),
+        Operator::ScmpCmpEq => (ScmpCompareOp::Equal, arg.value()),
+        Operator::ScmpCmpGe => (ScmpCompareOp::GreaterEqual, arg.value()),
+        Operator::ScmpCmpGt => (ScmpCompareOp::Greater, arg.value()),
+        Operator::ScmpCmpMaskedEq => (ScmpCompareOp::MaskedEqual(arg.value()), arg.value_two().unwrap_or(0)),
+    };
+    ScmpArgCompare::new(index, operator, value)
+}
+
+fn export(filter: &ScmpFilterContext) -> Result<Vec<u8>> {
+    let mut file = memory()?;
+    filter.export_bpf(file.as_fd()).doing(|| "make the program".into())?;
+    let mut program = Vec::new();
+    file.rewind().and_then(|()| file.read_to_end(&mut program)).doing(|| "read the program".into())?;
+    match program.len() / INSTRUCTION {
+        length if length > usize::from(libc::BPF_MAXINSNS as u16) => Err(Error::new(format!(
+            "its {length} instructions are more than the {} that Linux takes",
+            libc::BPF_MAXINSNS
+        ))),
+        _ => Ok(program),
+    }
+}
+
+/// What this runtime knows of filters, and what of it this kernel does.
+// [features-linux.seccomp-enabled] [features-linux.seccomp-actions-recognized]
+// [features-linux.seccomp-operators-recognized] [features-linux.seccomp-architectures-recognized]
+// [features-linux.seccomp-flags-known] [features-linux.seccomp-flags-supported]
+pub fn features() -> Value {
+    let prefixed =
+        |prefix: &str, names: &str| -> Vec<String> { names.split(' ').map(|name| format!("{prefix}{name}")).collect() };
+    let named = |flags: &[Flag]| flags.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let supported: Vec<Flag> = FLAGS.into_iter().filter(|flag| is_supported(*flag)).collect();
+    json!({
+        "enabled": true,
+        "actions": prefixed("SCMP_ACT_", ACTIONS),
+        "operators": prefixed("SCMP_CMP_", OPERATORS),
+        "archs": prefixed("SCMP_ARCH_", ARCHITECTURES),
+        "knownFlags": named(&FLAGS),
+        "supportedFlags": named(&supported),
+    })
+}
+
+fn memory() -> Result<File> {
+    memfd_create("seccomp", MFdFlags::MFD_CLOEXEC).map(File::from).doing(|| "make a file for the program".into())
+}
