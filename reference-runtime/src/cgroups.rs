@@ -159,6 +159,34 @@ pub fn join(memberships: &[Membership], pid: Pid) -> Result<()> {
     Ok(())
 }
 
+/// Moves the process `pid` into the cgroups of a container whose first process is `init`.
+///
+/// # Errors
+/// Names the cgroup.
+pub fn join_beside(placement: &Placement, init: i32, pid: Pid) -> Result<()> {
+    for membership in &placement.memberships {
+        let write = |directory: &Path| fs::write(directory.join("cgroup.procs"), pid.to_string());
+        let joined = match write(&membership.directory) {
+            // On v2 the container may have divided its cgroup among cgroups below; then it is where its first process is.
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
+                holding(&membership.directory, init).map_or(Err(error), |directory| write(&directory))
+            }
+            joined => joined,
+        };
+        joined.doing(|| format!("join the cgroup {}", membership.directory.display()))?;
+    }
+    Ok(())
+}
+
+/// The cgroup at or below `directory` that a process is in.
+fn holding(directory: &Path, pid: i32) -> Option<PathBuf> {
+    let procs = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
+    if procs.lines().any(|line| line.parse() == Ok(pid)) {
+        return Some(directory.to_owned());
+    }
+    children(directory).iter().find_map(|child| holding(child, pid))
+}
+
 /// Sets which devices may be used, which the runtime itself is not bound by while it makes nodes.
 ///
 /// # Errors

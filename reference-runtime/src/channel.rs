@@ -26,6 +26,8 @@ pub enum Message {
     HooksRun,
     /// To the creator: only `start` is missing.
     Created,
+    /// To whoever runs a further program: it is executed next.
+    Executing,
     /// To the creator: the container can't be made.
     Failed(String),
     /// To the creator: a createContainer hook failed.

@@ -1,8 +1,10 @@
 //! Which words the program understands.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use ocf_runtime::error::{Error, Result};
-use ocf_runtime::rootless;
+use ocf_runtime::error::{Doing, Error, Result};
+use ocf_runtime::{config, rootless};
+use oci_spec::runtime::Process;
+use serde_json::{Value, json};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -92,6 +94,8 @@ pub enum Operation {
         #[arg(long, short)]
         quiet: bool,
     },
+    /// Run a further program in a container.
+    Exec(Program),
     /// Not supported.
     Checkpoint(Anything),
     /// Not supported.
@@ -136,6 +140,102 @@ pub struct Bundle {
     pub id: String,
 }
 
+/// What is run in a container beside its own program.
+#[derive(Args)]
+pub struct Program {
+    /// A file with a `process` as it stands in config.json; the program's other options are ignored then.
+    #[arg(long, short)]
+    pub process: Option<PathBuf>,
+    /// Return as soon as the program runs.
+    #[arg(long, short)]
+    pub detach: bool,
+    /// Where to write the id of its process.
+    #[arg(long)]
+    pub pid_file: Option<PathBuf>,
+    /// A UNIX socket that is to receive the terminal's master.
+    #[arg(long)]
+    pub console_socket: Option<PathBuf>,
+    /// How many descriptors from 3 up it gets from the caller.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub preserve_fds: u32,
+    /// Give it a terminal.
+    #[arg(long, short)]
+    pub tty: bool,
+    /// Its directory.
+    #[arg(long)]
+    pub cwd: Option<PathBuf>,
+    /// A variable of its environment, beside those of the container's own program.
+    #[arg(long, short, value_name = "NAME=VALUE")]
+    pub env: Vec<String>,
+    /// Its user and group, as numbers.
+    #[arg(long, short, value_name = "UID[:GID]")]
+    pub user: Option<String>,
+    /// A further group, as a number.
+    #[arg(long, short = 'g', value_name = "GID")]
+    pub additional_gids: Vec<u32>,
+    /// A further capability, in the sets that let it take effect, but none that its own children inherit.
+    #[arg(long, short, value_name = "CAP_NAME")]
+    pub cap: Vec<String>,
+    /// Keep it from gaining privileges.
+    #[arg(long)]
+    pub no_new_privs: bool,
+    /// Its AppArmor profile.
+    #[arg(long)]
+    pub apparmor: Option<String>,
+    /// Its SELinux label.
+    #[arg(long)]
+    pub process_label: Option<String>,
+    pub id: String,
+    /// The program and its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<String>,
+}
+
+impl Program {
+    /// The program as the file describes it, or else like the container's own one but for what the options say.
+    pub fn read(&self, own: Option<&Process>) -> Result<Process> {
+        if let Some(path) = &self.process {
+            let text = std::fs::read(path).doing(|| format!("read {}", path.display()))?;
+            let process = serde_json::from_slice(&text).doing(|| format!("parse {}", path.display()))?;
+            return config::parse_process(&process).doing(|| path.display().to_string());
+        }
+        let mut process = serde_json::to_value(own).doing(|| "read the container's process".into())?;
+        process["args"] = json!(self.args);
+        process["terminal"] = json!(self.tty);
+        let mut set = |name: &str, value: Option<Value>| value.map(|value| process[name] = value);
+        set("cwd", self.cwd.as_ref().map(|cwd| json!(cwd)));
+        set("apparmorProfile", self.apparmor.as_ref().map(|profile| json!(profile)));
+        set("selinuxLabel", self.process_label.as_ref().map(|label| json!(label)));
+        set("noNewPrivileges", self.no_new_privs.then_some(json!(true)));
+        if let Some(user) = &self.user {
+            let (uid, gid) = user.split_once(':').unwrap_or((user, "0"));
+            let number = |text: &str| text.parse::<u32>().doing(|| format!("--user {user}: read {text:?}"));
+            set("user", Some(json!({ "uid": number(uid)?, "gid": number(gid)? })));
+        }
+        if !self.additional_gids.is_empty() {
+            process["user"]["additionalGids"] = json!(self.additional_gids);
+        }
+        self.add_to_lists(&mut process);
+        config::parse_process(&process)
+    }
+
+    fn add_to_lists(&self, process: &mut Value) {
+        let name = |entry: &str| entry.split_once('=').map_or(String::new(), |(name, _)| format!("{name}="));
+        let mut environment: Vec<String> = serde_json::from_value(process["env"].take()).unwrap_or_default();
+        environment.retain(|entry| !self.env.iter().any(|new| entry.starts_with(&name(new))));
+        environment.extend_from_slice(&self.env);
+        process["env"] = json!(environment);
+        for set in ["bounding", "effective", "permitted"] {
+            if !self.cap.is_empty() {
+                let mut names: Vec<String> =
+                    serde_json::from_value(process["capabilities"][set].take()).unwrap_or_default();
+                names.extend_from_slice(&self.cap);
+                process["capabilities"][set] = json!(names);
+            }
+        }
+    }
+}
+
 impl CommandLine {
     /// Refuses to take the three parts of a path of systemd's for a path of the file system's.
     pub fn refuse_systemd(&self) -> Result<()> {
@@ -161,6 +261,7 @@ impl fmt::Display for Operation {
             Operation::Resume { id } => write!(out, "resume {id}"),
             Operation::Ps { id, .. } => write!(out, "ps {id}"),
             Operation::List { .. } => write!(out, "list"),
+            Operation::Exec(Program { id, .. }) => write!(out, "exec {id}"),
             Operation::Checkpoint(_) => write!(out, "checkpoint"),
             Operation::Restore(_) => write!(out, "restore"),
         }

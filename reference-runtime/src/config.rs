@@ -6,7 +6,7 @@ use crate::{
     readonly_paths, resources, rlimits, root, scheduling, seccomp, version,
 };
 use nix::libc;
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{Process, Spec};
 use serde_json::Value;
 use std::fs::OpenOptions;
 use std::io::Read;
@@ -89,6 +89,16 @@ pub fn parse(bytes: &[u8]) -> Result<Spec> {
     Ok(spec)
 }
 
+/// Reads the process of a further program, and checks it as if it stood in a config.
+///
+/// # Errors
+/// As for [`load`].
+pub fn parse_process(process: &Value) -> Result<Process> {
+    let config = serde_json::json!({ "ociVersion": version::NEWEST, "root": { "path": "/" }, "process": process });
+    let spec = parse(config.to_string().as_bytes())?;
+    spec.process().clone().ok_or_else(|| Error::new("process is required"))
+}
+
 /// Reads once more the config that a container was created from, without a second word about what it lacks.
 ///
 /// # Errors
@@ -109,6 +119,10 @@ fn interpret(mut value: Value) -> Result<(Spec, Vec<String>)> {
 fn normalise(config: &mut Value) {
     if config["process"].is_object() && config["process"].get("user").is_none() {
         config["process"]["user"] = serde_json::json!({ "uid": 0, "gid": 0 });
+    }
+    // An empty list of processors is none. // [process.exec-affinity-final-unset]
+    if let Some(affinity) = config.pointer_mut("/process/execCPUAffinity").and_then(Value::as_object_mut) {
+        affinity.retain(|_, list| list != "");
     }
     let version = config["ociVersion"].as_str().unwrap_or_default().to_owned();
     if let Some(resources) = config.pointer_mut("/linux/resources") {

@@ -55,7 +55,7 @@ pub fn create(request: &Request) -> Result<Container> {
     request.passed.hold_back()?;
     let bundle = fs::canonicalize(&request.bundle).doing(|| format!("find the bundle {}", request.bundle.display()))?;
     let (spec, text) = config::load(&bundle)?;
-    let console = terminal::connect(&spec, request.console_socket.as_deref())?;
+    let console = terminal::connect(spec.process().as_ref(), request.console_socket.as_deref())?;
     let record = Record::new(&spec, &bundle)?;
     let (container, lock) = Container::claim(&request.root, &request.id, &record)?;
     let mut creation =
@@ -223,7 +223,7 @@ impl Creation<'_> {
 }
 
 /// Writes a file that its readers see as a whole. // [command-line.pid-file]
-fn write_whole(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
     let name = path.file_name().ok_or_else(|| Error::new(format!("{} names no file", path.display())))?;
     let new = path.with_file_name(format!(".{}.{}.new", name.display(), std::process::id()));
     // Nothing that stands there already is written to, be it a link to somebody else's file.

@@ -242,14 +242,15 @@ fn answer(started: &mut File, answer: &Answer) -> std::io::Result<()> {
     started.write_all(&line)
 }
 
-enum Fork {
+/// On which side of a fork the caller is.
+pub(crate) enum Fork {
     Parent(Pid),
     Child,
 }
 
 /// fork(2), but the child becomes a child of the caller's parent: the creating process, and after its end whoever adopts
 /// its orphans. So no process of the runtime's has to stay.
-fn fork_sibling() -> nix::Result<Fork> {
+pub(crate) fn fork_sibling() -> nix::Result<Fork> {
     let flags = libc::CLONE_PARENT | libc::SIGCHLD;
     // SAFETY: without CLONE_VM and a stack of its own this is fork(2), and this process has one thread.
     match Errno::result(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) })? {
@@ -259,7 +260,7 @@ fn fork_sibling() -> nix::Result<Fork> {
 }
 
 /// Ends this process, a copy of the creating one, without what that one does at its own end.
-fn finish(failed: bool) -> ! {
+pub(crate) fn finish(failed: bool) -> ! {
     // SAFETY: _exit(2) has no preconditions.
     unsafe { libc::_exit(i32::from(failed)) }
 }

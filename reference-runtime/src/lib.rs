@@ -59,6 +59,7 @@ pub mod scheduling;
 pub mod seccomp;
 mod seccomp_cache;
 mod seccomp_listener;
+pub mod signals;
 pub mod start;
 pub mod state;
 pub mod sysctl;

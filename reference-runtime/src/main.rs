@@ -4,11 +4,11 @@ mod command_line;
 mod log;
 
 use clap::Parser;
-use command_line::{Bundle, CommandLine, Format, Operation};
+use command_line::{Bundle, CommandLine, Format, Operation, Program};
 use ocf_runtime::container::{Container, ContainerId};
 use ocf_runtime::create::Request;
 use ocf_runtime::descriptors::Passed;
-use ocf_runtime::engine::{list, pause, processes};
+use ocf_runtime::engine::{exec, list, pause, processes};
 use ocf_runtime::error::{Doing, Error, Result};
 use ocf_runtime::kill::Signal;
 use ocf_runtime::state::State;
@@ -21,6 +21,8 @@ fn main() -> ExitCode {
     let refused = command_line.refuse_systemd();
     let CommandLine { root, log, log_format, operation, .. } = command_line;
     let name = operation.to_string();
+    // Not to be taken for the status of the program that it was to run.
+    let failure = if matches!(operation, Operation::Exec(_)) { ExitCode::from(255) } else { ExitCode::FAILURE };
     match refused.and_then(|()| operation.carry_out(root)).doing(|| name) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
@@ -28,7 +30,7 @@ fn main() -> ExitCode {
             if let Some(path) = log {
                 log::write(&path, log_format, &error);
             }
-            ExitCode::FAILURE
+            failure
         }
     }
 }
@@ -56,6 +58,7 @@ impl Operation {
             Operation::Resume { id } => pause::resume(&find(&id)?),
             Operation::Ps { format, id } => print_processes(&find(&id)?, format),
             Operation::List { format, quiet } => print_list(&root, format, quiet),
+            Operation::Exec(program) => return exec_in(&find(&program.id)?, &program),
             Operation::Checkpoint(_) | Operation::Restore(_) => Err(Error::new("it is not supported")),
         }
         .map(|()| 0)
@@ -64,6 +67,7 @@ impl Operation {
     fn passed(&self) -> Passed {
         match self {
             Operation::Create(bundle) | Operation::Run(bundle) => Passed::with_environment(bundle.preserve_fds),
+            Operation::Exec(program) => Passed::with_environment(program.preserve_fds),
             _ => Passed::default(),
         }
     }
@@ -77,6 +81,17 @@ impl Bundle {
         let passed = Passed::with_environment(preserve_fds);
         Ok(Request { root, id: id.parse()?, bundle, pid_file, console_socket, passed })
     }
+}
+
+/// The program's exit status, or 0 if nobody waits for it.
+fn exec_in(container: &Container, program: &Program) -> Result<u8> {
+    own_program::seal()?;
+    let process = program.read(container.config()?.process().as_ref())?;
+    let Program { pid_file, console_socket, preserve_fds, .. } = program;
+    let (pid_file, console_socket) = (pid_file.clone(), console_socket.clone());
+    let passed = Passed::with_environment(*preserve_fds);
+    let executed = exec::exec(container, &exec::Request { process, pid_file, console_socket, passed })?;
+    if program.detach { Ok(0) } else { executed.wait() }
 }
 
 fn print_processes(container: &Container, format: Format) -> Result<()> {

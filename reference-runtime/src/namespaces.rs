@@ -265,6 +265,20 @@ fn entries(spec: &Spec) -> &[LinuxNamespace] {
     spec.linux().as_ref().and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default()
 }
 
+/// The name that stands for this type in /proc/PID/ns.
+pub fn file(typ: Type) -> &'static str {
+    match typ {
+        Type::Mount => "mnt",
+        Type::Cgroup => "cgroup",
+        Type::Uts => "uts",
+        Type::Ipc => "ipc",
+        Type::User => "user",
+        Type::Pid => "pid",
+        Type::Network => "net",
+        Type::Time => "time",
+    }
+}
+
 /// The flag of clone(2) that stands for this type.
 pub fn flag(typ: Type) -> CloneFlags {
     match typ {

@@ -116,7 +116,7 @@ impl Program {
         if self.candidates.iter().any(is_program) {
             return Ok(());
         }
-        Err(Error::new(format!("no executable file {:?} in the container", self.arguments[0])))
+        Err(Error::new(format!("executable file not found in the container: {:?}", self.arguments[0])))
     }
 
     /// Executes it in place of the calling process. // [start.runs-program]

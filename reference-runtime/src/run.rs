@@ -26,8 +26,11 @@ pub fn run(request: &Request) -> Result<u8> {
     Ok(status)
 }
 
-/// Waits for the container process's end, and passes on the signals that come meanwhile.
-fn wait(pid: Pid) -> Result<u8> {
+/// Waits for the end of a child, and passes on the signals that come meanwhile; the answer is its exit status.
+///
+/// # Errors
+/// It is no child of the calling process.
+pub fn wait(pid: Pid) -> Result<u8> {
     let signals = SigSet::all();
     signals.thread_block().doing(|| "hold signals back".into())?;
     loop {

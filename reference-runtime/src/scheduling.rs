@@ -3,6 +3,8 @@
 use crate::error::{Doing, Error, Result};
 use nix::errno::Errno;
 use nix::libc;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
 use oci_spec::runtime::{
     IOPriorityClass as Class, LinuxSchedulerFlag as Flag, LinuxSchedulerPolicy as Policy, Process, Scheduler,
 };
@@ -70,6 +72,23 @@ pub fn apply(process: &Process) -> Result<()> {
         Errno::result(result).doing(|| format!("set process.ioPriority to {} {}", io.class(), io.priority()))?;
     }
     Ok(())
+}
+
+/// Lets the process `pid` run on the processors that `list` names, as in `0-3,7`.
+///
+/// # Errors
+/// The list can't be read, or names no processor that there is.
+pub fn set_affinity(pid: Pid, list: &str) -> Result<()> {
+    let what = || format!("let the process run on the processors {list}");
+    let mut set = CpuSet::new();
+    for range in list.split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let number = |text: &str| text.parse::<usize>().doing(what);
+        for processor in number(first)?..=number(last)? {
+            set.set(processor).doing(what)?;
+        }
+    }
+    sched_setaffinity(pid, &set).doing(what)
 }
 
 // [process.scheduler-policy] [process.scheduler-nice] [process.scheduler-priority] [process.scheduler-flags]

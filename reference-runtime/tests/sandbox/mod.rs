@@ -8,7 +8,8 @@
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::{Value, json};
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{IoSliceMut, Write as _};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -356,4 +357,18 @@ fn processes() -> Vec<String> {
         (state != 'Z').then(|| format!("process {pid}"))
     })
     .collect()
+}
+
+/// The descriptor that comes over a socket.
+pub fn received(socket: i32) -> OwnedFd {
+    use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+    let mut text = [0; 64];
+    let mut buffers = [IoSliceMut::new(&mut text)];
+    let mut space = nix::cmsg_space!([i32; 1]);
+    let message = recvmsg::<()>(socket, &mut buffers, Some(&mut space), MsgFlags::empty()).unwrap();
+    let Some(ControlMessageOwned::ScmRights(fds)) = message.cmsgs().unwrap().next() else {
+        panic!("no descriptor came")
+    };
+    // SAFETY: the descriptor has just been received, and nobody else knows it.
+    unsafe { OwnedFd::from_raw_fd(fds[0]) }
 }

@@ -1,0 +1,268 @@
+//! The operation that runs a further program in a container.
+//!
+//! The process that becomes it passes through namespaces in which a hostile program may already watch: so it brings
+//! along nothing of the host's but the descriptors that it needs, nobody there can look into it, and its program is the
+//! sealed copy.
+
+use crate::cgroups;
+use crate::channel::{Channel, Message};
+use crate::container::Container;
+use crate::descriptors::Passed;
+use crate::error::{Doing, Error, Result};
+use crate::init::{Fork, finish, fork_sibling};
+use crate::process::{self, Program};
+use crate::signals::Held;
+use crate::state::{self, Status};
+use crate::terminal::{self, Terminal};
+use crate::{namespaces, scheduling};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::libc;
+use nix::sched::CloneFlags;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::{Mode, stat};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, Pid, chroot, fchdir, fork, setsid};
+use oci_spec::runtime::{LinuxNamespaceType as Type, Process};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// What is to be run.
+#[derive(Debug)]
+pub struct Request {
+    /// The program, and all that it is to find.
+    pub process: Process,
+    /// Where to write the id of its process.
+    pub pid_file: Option<PathBuf>,
+    /// Who gets the terminal's master.
+    pub console_socket: Option<PathBuf>,
+    /// Which of the caller's descriptors it gets.
+    pub passed: Passed,
+}
+
+/// The process of a program that runs, a child of the calling one, from which signals are held back meanwhile.
+#[derive(Debug)]
+pub struct Executed {
+    /// Its id.
+    pub pid: Pid,
+    held: Held,
+}
+
+impl Executed {
+    /// Waits for its end, and passes on the signals that come and came; the answer is its exit status.
+    ///
+    /// # Errors
+    /// Somebody else has waited for it.
+    pub fn wait(self) -> Result<u8> {
+        let status = crate::run::wait(self.pid);
+        drop(self.held);
+        status
+    }
+}
+
+/// Runs a program in a container that is created or running.
+///
+/// # Errors
+/// The container is neither, or the program can't be run as described; then nothing of it remains.
+pub fn exec(container: &Container, request: &Request) -> Result<Executed> {
+    request.passed.hold_back()?;
+    process::check(&request.process)?;
+    let (record, status) = container.status()?;
+    let (Status::Created | Status::Running, Some(init)) = (status, record.process) else {
+        return Err(Error::new(format!("it is {}, neither created nor running", state::name(status))));
+    };
+    let console = terminal::connect(Some(&request.process), request.console_socket.as_deref())?;
+    let place = Place::of(container, init.pidfd()?, init.pid)?;
+    let terminal = console.is_some().then(|| place.open_terminal()).transpose()?;
+    let (channel, theirs) = Channel::pair()?;
+    let held = Held::hold()?;
+    // SAFETY: this process has one thread, so the child may do whatever the parent may.
+    let first = match unsafe { fork() }.doing(|| "fork the first process".into())? {
+        ForkResult::Child => {
+            drop((channel, console));
+            Newcomer { request, place, terminal, channel: theirs, held }.come()
+        }
+        ForkResult::Parent { child } => child,
+    };
+    drop(theirs);
+    let mut accompanied = Accompanied { first: Some(first), process: None };
+    let outcome = accompanied.until_executed(request, &record.cgroups, init.pid, &channel).and_then(|pid| {
+        if let (Some(terminal), Some(console)) = (&terminal, &console) {
+            terminal.send(console)?;
+        }
+        request.pid_file.as_ref().map_or(Ok(()), |path| crate::create::write_whole(path, &pid.to_string()))?;
+        Ok(Executed { pid, held })
+    });
+    outcome.inspect_err(|_| accompanied.end())
+}
+
+/// Where the program is to run: beside the container process, wherever that is.
+struct Place {
+    init: OwnedFd,
+    /// The namespaces that are not the runtime's own.
+    namespaces: CloneFlags,
+    /// The container's root directory.
+    root: OwnedFd,
+    /// Whether it is another one than that of its mount namespace.
+    has_own_root: bool,
+}
+
+impl Place {
+    /// What the descriptor `init` means is the process `pid`, which is asked for its places below.
+    fn of(container: &Container, init: OwnedFd, pid: i32) -> Result<Self> {
+        let namespaces = other_namespaces(pid)?;
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let root = open(Path::new(&format!("/proc/{pid}/root")), flags, Mode::empty())
+            .doing(|| "open the container's root".into())?;
+        let has_own_root = !namespaces::is_new(&container.config()?, Type::Mount);
+        Ok(Place { init, namespaces, root, has_own_root })
+    }
+
+    /// A terminal of the container's own, made from outside: its master never comes inside.
+    fn open_terminal(&self) -> Result<Terminal> {
+        let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_IN_ROOT);
+        let ptmx = openat2(&self.root, "dev/pts/ptmx", how).doing(|| "find /dev/pts/ptmx".into())?;
+        Terminal::open(&ptmx)
+    }
+
+    fn enter(&self) -> Result<()> {
+        // All at once, so that the kernel finds the right order, and none can be changed for another in between.
+        // SAFETY: the call takes numbers alone; a process that is no more has none to give.
+        let result = unsafe { libc::setns(self.init.as_raw_fd(), self.namespaces.bits()) };
+        if !self.namespaces.is_empty() {
+            Errno::result(result).doing(|| "join the container's namespaces".into())?;
+        }
+        // To join a mount namespace leads to its root, which is the container's only if it has made both.
+        if self.has_own_root {
+            fchdir(&self.root).and_then(|()| chroot(".")).doing(|| "enter the container's root".into())?;
+        }
+        Ok(())
+    }
+}
+
+/// The namespaces that the process `pid` does not share with the calling one.
+fn other_namespaces(pid: i32) -> Result<CloneFlags> {
+    let types = [Type::User, Type::Mount, Type::Cgroup, Type::Uts, Type::Ipc, Type::Network, Type::Pid, Type::Time];
+    let mut others = CloneFlags::empty();
+    for typ in types {
+        let identity = |who: &str| {
+            // A kernel that doesn't know the type has no such file.
+            match stat(Path::new(&format!("/proc/{who}/ns/{}", namespaces::file(typ)))) {
+                Err(Errno::ENOENT) if Path::new(&format!("/proc/{who}/ns")).exists() => Ok(None),
+                found => found.map(|found| Some((found.st_dev, found.st_ino))),
+            }
+            .doing(|| format!("find the container's {typ} namespace"))
+        };
+        if identity(&pid.to_string())? != identity("self")? {
+            others |= namespaces::flag(typ);
+        }
+    }
+    Ok(others)
+}
+
+/// What the calling process has to do while the program comes up.
+struct Accompanied {
+    first: Option<Pid>,
+    process: Option<Pid>,
+}
+
+impl Accompanied {
+    fn until_executed(
+        &mut self,
+        request: &Request,
+        cgroups: &cgroups::Placement,
+        init: i32,
+        channel: &Channel,
+    ) -> Result<Pid> {
+        let first = self.first.unwrap_or(Pid::this());
+        let affinity = request.process.exec_cpu_affinity().as_ref();
+        // [process.exec-affinity-initial]
+        let list = affinity.and_then(|affinity| affinity.initial().as_deref());
+        list.map_or(Ok(()), |list| scheduling::set_affinity(first, list))?;
+        cgroups::join_beside(cgroups, init, first)?;
+        // [process.exec-affinity-final] [process.exec-affinity-final-unset]
+        let list = affinity.and_then(|affinity| affinity.cpu_affinity_final().as_deref());
+        list.map_or(Ok(()), |list| scheduling::set_affinity(first, list))?;
+        process::set_oom_score(&request.process, first)?;
+        channel.send(&Message::Placed)?;
+        loop {
+            match channel.receive()? {
+                Message::Forked(pid) => {
+                    self.process = Some(Pid::from_raw(pid));
+                    waitpid(first, None).doing(|| "wait for the first process".into())?;
+                    self.first = None;
+                }
+                Message::Executing => break,
+                Message::Failed(text) => return Err(Error::new(text)),
+                other => return Err(Error::new(format!("the process said {other:?}"))),
+            }
+        }
+        // The channel ends with the execution, or with a word why there is none.
+        match (channel.receive(), self.process) {
+            (Ok(Message::Failed(text)), _) => Err(Error::new(text)),
+            (_, Some(pid)) => Ok(pid),
+            (_, None) => Err(Error::new("nobody told the process's id")),
+        }
+    }
+
+    fn end(&self) {
+        for pid in [self.first, self.process].into_iter().flatten() {
+            let _ = kill(pid, Signal::SIGKILL);
+            let _ = waitpid(pid, None);
+        }
+    }
+}
+
+/// The process on its way to becoming the program.
+struct Newcomer<'a> {
+    request: &'a Request,
+    place: Place,
+    terminal: Option<Terminal>,
+    channel: Channel,
+    held: Held,
+}
+
+impl Newcomer<'_> {
+    fn come(self) -> ! {
+        match self.enter() {
+            Ok(Fork::Parent(pid)) => finish(self.channel.send(&Message::Forked(pid.as_raw())).is_err()),
+            Ok(Fork::Child) => {
+                let Newcomer { request, place, terminal, channel, .. } = self;
+                drop(place);
+                let Err(error) = become_program(request, terminal, &channel);
+                let _ = channel.send(&Message::Failed(error.to_string()));
+                finish(true)
+            }
+            Err(error) => {
+                let _ = self.channel.send(&Message::Failed(error.to_string()));
+                finish(true)
+            }
+        }
+    }
+
+    fn enter(&self) -> Result<Fork> {
+        self.held.release()?;
+        self.channel.expect(&Message::Placed)?;
+        // Before it can be seen there.
+        nix::sys::prctl::set_dumpable(false).doing(|| "hide from other processes".into())?;
+        self.place.enter()?;
+        // Only a child is in the pid namespace.
+        fork_sibling().doing(|| "fork the process".into())
+    }
+}
+
+fn become_program(
+    request: &Request,
+    terminal: Option<Terminal>,
+    channel: &Channel,
+) -> Result<std::convert::Infallible> {
+    let Request { process, passed, .. } = request;
+    setsid().doing(|| "begin a session".into())?;
+    let terminal = terminal.map(|terminal| terminal.into_inner_end(process)).transpose()?;
+    process::apply(process)?;
+    let program = Program::of(process, *passed)?;
+    program.look_for()?;
+    terminal.as_ref().map_or(Ok(()), terminal::take)?;
+    channel.send(&Message::Executing)?;
+    program.execute()
+}
