@@ -94,6 +94,13 @@ pub enum Operation {
         #[arg(long, short)]
         quiet: bool,
     },
+    /// Change the limits of a container.
+    Update {
+        /// A file with `linux.resources` as it stands in config.json, or - for standard input.
+        #[arg(long, short)]
+        resources: PathBuf,
+        id: String,
+    },
     /// Run a further program in a container.
     Exec(Program),
     /// Not supported.
@@ -261,6 +268,7 @@ impl fmt::Display for Operation {
             Operation::Resume { id } => write!(out, "resume {id}"),
             Operation::Ps { id, .. } => write!(out, "ps {id}"),
             Operation::List { .. } => write!(out, "list"),
+            Operation::Update { id, .. } => write!(out, "update {id}"),
             Operation::Exec(Program { id, .. }) => write!(out, "exec {id}"),
             Operation::Checkpoint(_) => write!(out, "checkpoint"),
             Operation::Restore(_) => write!(out, "restore"),

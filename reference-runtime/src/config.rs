@@ -6,7 +6,7 @@ use crate::{
     readonly_paths, resources, rlimits, root, scheduling, seccomp, version,
 };
 use nix::libc;
-use oci_spec::runtime::{Process, Spec};
+use oci_spec::runtime::{LinuxResources, Process, Spec};
 use serde_json::Value;
 use std::fs::OpenOptions;
 use std::io::Read;
@@ -94,9 +94,25 @@ pub fn parse(bytes: &[u8]) -> Result<Spec> {
 /// # Errors
 /// As for [`load`].
 pub fn parse_process(process: &Value) -> Result<Process> {
-    let config = serde_json::json!({ "ociVersion": version::NEWEST, "root": { "path": "/" }, "process": process });
-    let spec = parse(config.to_string().as_bytes())?;
+    let spec = parse_around(serde_json::json!({ "process": process }))?;
     spec.process().clone().ok_or_else(|| Error::new("process is required"))
+}
+
+/// Reads new limits, and checks them as if they stood in a config.
+///
+/// # Errors
+/// As for [`load`].
+pub fn parse_resources(text: &str) -> Result<LinuxResources> {
+    let resources: Value = serde_json::from_str(text).doing(|| "parse".into())?;
+    let spec = parse_around(serde_json::json!({ "linux": { "resources": resources } }))?;
+    Ok(spec.linux().as_ref().and_then(|linux| linux.resources().clone()).unwrap_or_default())
+}
+
+/// Reads a part of a config, by adding what no config can be without.
+fn parse_around(mut part: Value) -> Result<Spec> {
+    part["ociVersion"] = version::NEWEST.into();
+    part["root"] = serde_json::json!({ "path": "/" });
+    parse(part.to_string().as_bytes())
 }
 
 /// Reads once more the config that a container was created from, without a second word about what it lacks.

@@ -5,6 +5,8 @@ use crate::procfs;
 use oci_spec::runtime::{Process, Spec};
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
 /// What is to be in force from the next execution on, and the files through which the modules are told.
 #[derive(Debug)]
@@ -57,16 +59,28 @@ impl Labels {
     /// # Errors
     /// procfs has no such file.
     pub fn open(process: &Process) -> Result<Self> {
+        match apparmor(process).or(selinux(process)) {
+            Some(_) => Labels::open_in(&procfs::open_root()?, process),
+            None => Ok(Labels(Vec::new())),
+        }
+    }
+
+    /// As [`Labels::open`], in a procfs whose root is open already.
+    ///
+    /// # Errors
+    /// As for [`Labels::open`].
+    pub fn open_in(proc: &OwnedFd, process: &Process) -> Result<Self> {
+        let open = |path: &str| procfs::open_file_in(proc, Path::new(path));
         let mut labels = Vec::new();
         // [process.apparmor-profile]
         if let Some(profile) = apparmor(process) {
             // Before Linux 5.8 all modules shared one file.
-            let file = procfs::open_file("thread-self/attr/apparmor/exec");
-            labels.push((file.or_else(|_| procfs::open_file("thread-self/attr/exec"))?, format!("exec {profile}")));
+            let file = open("thread-self/attr/apparmor/exec");
+            labels.push((file.or_else(|_| open("thread-self/attr/exec"))?, format!("exec {profile}")));
         }
         // [process.selinux-label]
         if let Some(label) = selinux(process) {
-            labels.push((procfs::open_file("thread-self/attr/exec")?, label.to_owned()));
+            labels.push((open("thread-self/attr/exec")?, label.to_owned()));
         }
         Ok(Labels(labels))
     }

@@ -8,11 +8,12 @@ use command_line::{Bundle, CommandLine, Format, Operation, Program};
 use ocf_runtime::container::{Container, ContainerId};
 use ocf_runtime::create::Request;
 use ocf_runtime::descriptors::Passed;
-use ocf_runtime::engine::{exec, list, pause, processes};
+use ocf_runtime::engine::{exec, list, pause, processes, update};
 use ocf_runtime::error::{Doing, Error, Result};
 use ocf_runtime::kill::Signal;
 use ocf_runtime::state::State;
-use ocf_runtime::{create, delete, features, kill, own_program, run, start, state};
+use ocf_runtime::{config, create, delete, features, kill, own_program, run, start, state};
+use oci_spec::runtime::LinuxResources;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -58,6 +59,7 @@ impl Operation {
             Operation::Resume { id } => pause::resume(&find(&id)?),
             Operation::Ps { format, id } => print_processes(&find(&id)?, format),
             Operation::List { format, quiet } => print_list(&root, format, quiet),
+            Operation::Update { resources, id } => update::update(&find(&id)?, &read_resources(&resources)?),
             Operation::Exec(program) => return exec_in(&find(&program.id)?, &program),
             Operation::Checkpoint(_) | Operation::Restore(_) => Err(Error::new("it is not supported")),
         }
@@ -92,6 +94,13 @@ fn exec_in(container: &Container, program: &Program) -> Result<u8> {
     let passed = Passed::with_environment(*preserve_fds);
     let executed = exec::exec(container, &exec::Request { process, pid_file, console_socket, passed })?;
     if program.detach { Ok(0) } else { executed.wait() }
+}
+
+fn read_resources(path: &Path) -> Result<LinuxResources> {
+    let stdin = || std::io::read_to_string(std::io::stdin());
+    let text = if path == Path::new("-") { stdin() } else { std::fs::read_to_string(path) };
+    let text = text.doing(|| format!("read {}", path.display()))?;
+    config::parse_resources(&text).doing(|| path.display().to_string())
 }
 
 fn print_processes(container: &Container, format: Format) -> Result<()> {

@@ -19,13 +19,19 @@ const ROOT: u64 = 1;
 /// # Errors
 /// /proc is no procfs, or has no such file.
 pub fn open_file(path: impl AsRef<Path>) -> Result<File> {
-    let path = path.as_ref();
+    open_file_in(&open_root()?, path.as_ref())
+}
+
+/// As [`open_file`], in a procfs whose root is open already.
+///
+/// # Errors
+/// It has no such file.
+pub fn open_file_in(proc: &OwnedFd, path: &Path) -> Result<File> {
     let what = || format!("open /proc/{}", path.display());
-    let proc = open_root()?;
     // A link is followed only as far as it stays in this mount, as those of /proc/self do.
     let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_XDEV | ResolveFlag::RESOLVE_NO_MAGICLINKS;
     let how = OpenHow::new().flags(OFlag::O_WRONLY | OFlag::O_CLOEXEC).resolve(resolve);
-    openat2(&proc, path, how).map(File::from).doing(what)
+    openat2(proc, path, how).map(File::from).doing(what)
 }
 
 /// Opens /proc, if it is what it is taken for.

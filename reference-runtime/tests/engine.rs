@@ -191,3 +191,33 @@ fn borrow(fd: i32) -> std::os::fd::BorrowedFd<'static> {
     // SAFETY: the test's own files stay open as long as this is used.
     unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) }
 }
+
+#[test]
+fn limits_of_a_running_container_are_changed() {
+    sandboxed(|sandbox| {
+        let files = ["/sys/fs/cgroup/pids/made/pids.max", "/sys/fs/cgroup/made/pids.max"];
+        let limit = || files.iter().find_map(|path| fs::read_to_string(path).ok()).map(|text| text.trim().to_owned());
+        let mut config = sandbox.config(STAY);
+        config["linux"]["cgroupsPath"] = json!("/made");
+        sandbox.create(&config);
+        sandbox.must(&["start", "c1"]);
+        fs::write(sandbox.path("limits"), json!({ "pids": { "limit": 17 } }).to_string()).unwrap();
+        let update = format!("--resources={}", sandbox.path("limits").display());
+        if limit().is_some() {
+            sandbox.must(&["update", &update, "c1"]);
+            assert_eq!(limit().as_deref(), Some("17"));
+        } else {
+            assert!(sandbox.refused(&["update", &update, "c1"]).contains("pids"), "there is no such controller here");
+        }
+        let mut update = sandbox.runtime();
+        let mut update =
+            update.args(["update", "--resources", "-", "c1"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut update.stdin.take().unwrap(), b"{\"devices\": null}").unwrap();
+        assert!(update.wait().unwrap().success());
+        fs::write(sandbox.path("limits"), json!({ "pids": { "limit": "many" } }).to_string()).unwrap();
+        let update = format!("--resources={}", sandbox.path("limits").display());
+        sandbox.refused(&["update", &update, "c1"]);
+        sandbox.must(&["delete", "--force", "c1"]);
+        sandbox.refused(&["update", &update, "c1"]);
+    });
+}

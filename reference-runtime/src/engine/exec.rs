@@ -10,11 +10,12 @@ use crate::container::Container;
 use crate::descriptors::Passed;
 use crate::error::{Doing, Error, Result};
 use crate::init::{Fork, finish, fork_sibling};
+use crate::lsm::Labels;
 use crate::process::{self, Program};
 use crate::signals::Held;
 use crate::state::{self, Status};
 use crate::terminal::{self, Terminal};
-use crate::{namespaces, scheduling};
+use crate::{memory_policy, namespaces, personality, procfs, scheduling};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
 use nix::libc;
@@ -23,7 +24,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::{Mode, stat};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, chroot, fchdir, fork, setsid};
-use oci_spec::runtime::{LinuxNamespaceType as Type, Process};
+use oci_spec::runtime::{LinuxNamespaceType as Type, Process, Spec};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -98,6 +99,11 @@ pub fn exec(container: &Container, request: &Request) -> Result<Executed> {
 
 /// Where the program is to run: beside the container process, wherever that is.
 struct Place {
+    /// The config that the container was created from, of which a part concerns every process in it.
+    spec: Spec,
+    /// The runtime's own procfs, for what the container's might be is the container's choice.
+    proc: OwnedFd,
+    /// The container process.
     init: OwnedFd,
     /// The namespaces that are not the runtime's own.
     namespaces: CloneFlags,
@@ -114,8 +120,9 @@ impl Place {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let root = open(Path::new(&format!("/proc/{pid}/root")), flags, Mode::empty())
             .doing(|| "open the container's root".into())?;
-        let has_own_root = !namespaces::is_new(&container.config()?, Type::Mount);
-        Ok(Place { init, namespaces, root, has_own_root })
+        let spec = container.config()?;
+        let has_own_root = !namespaces::is_new(&spec, Type::Mount);
+        Ok(Place { spec, proc: procfs::open_root()?, init, namespaces, root, has_own_root })
     }
 
     /// A terminal of the container's own, made from outside: its master never comes inside.
@@ -228,8 +235,7 @@ impl Newcomer<'_> {
             Ok(Fork::Parent(pid)) => finish(self.channel.send(&Message::Forked(pid.as_raw())).is_err()),
             Ok(Fork::Child) => {
                 let Newcomer { request, place, terminal, channel, .. } = self;
-                drop(place);
-                let Err(error) = become_program(request, terminal, &channel);
+                let Err(error) = become_program(request, place, terminal, &channel);
                 let _ = channel.send(&Message::Failed(error.to_string()));
                 finish(true)
             }
@@ -253,12 +259,19 @@ impl Newcomer<'_> {
 
 fn become_program(
     request: &Request,
+    Place { spec, proc, init, root, .. }: Place,
     terminal: Option<Terminal>,
     channel: &Channel,
 ) -> Result<std::convert::Infallible> {
     let Request { process, passed, .. } = request;
     setsid().doing(|| "begin a session".into())?;
+    let labels = Labels::open_in(&proc, process)?;
+    // Gone before the program's directory is looked for, which must not be found by a descriptor of the host's.
+    drop((proc, init, root));
     let terminal = terminal.map(|terminal| terminal.into_inner_end(process)).transpose()?;
+    labels.set()?;
+    personality::apply(&spec)?;
+    memory_policy::apply(&spec)?;
     process::apply(process)?;
     let program = Program::of(process, *passed)?;
     program.look_for()?;

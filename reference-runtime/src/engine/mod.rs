@@ -4,3 +4,4 @@ pub mod exec;
 pub mod list;
 pub mod pause;
 pub mod processes;
+pub mod update;
