@@ -369,7 +369,7 @@ impl Container {
     /// Something can't be removed; then the container stays, so that it can be tried again.
     pub fn destroy(&self, record: &Record) -> Result<()> {
         destroy::destroy(record, &self.directory.join("made"))?;
-        let root = self.directory.parent().unwrap_or(Path::new("/"));
+        let root = self.root();
         let old = hidden(root, &self.id, "old");
         fs::rename(&self.directory, &old).doing(|| format!("remove {}", self.directory.display()))?;
         fs::remove_dir_all(&old).or_else(unless_gone).doing(|| format!("remove {}", old.display()))
@@ -378,6 +378,11 @@ impl Container {
     /// The path of a file of the container's.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)
+    }
+
+    /// The directory below which this container is one of several.
+    pub fn root(&self) -> &Path {
+        self.directory.parent().unwrap_or(Path::new("/"))
     }
 
     /// The container's id.

@@ -14,8 +14,8 @@ use crate::process::Program;
 use crate::procfs;
 use crate::state::{State, Status};
 use crate::{
-    devices, hooks, hostname, masked_paths, memory_policy, mount_label, mounts, namespaces, personality, process,
-    readonly_paths, root, seccomp, sysctl, terminal,
+    devices, hooks, hostname, masked_paths, mount_label, mounts, namespaces, process, readonly_paths, root, seccomp,
+    sysctl, terminal,
 };
 use nix::errno::Errno;
 use nix::libc;
@@ -185,12 +185,8 @@ impl Init<'_> {
     }
 
     fn prepare_process(&self, labels: Option<Labels>) -> Result<Option<Program>> {
-        let Some(process) = self.spec.process() else { return Ok(None) };
-        labels.as_ref().map_or(Ok(()), Labels::set)?;
-        personality::apply(self.spec)?;
-        memory_policy::apply(self.spec)?;
-        process::apply(process, seccomp::needs_privilege(self.spec))?;
-        let mut program = Program::of(process, self.passed)?;
+        let (Some(process), Some(labels)) = (self.spec.process(), labels) else { return Ok(None) };
+        let mut program = process::prepare(self.spec, process, &labels, self.passed)?;
         program.filter = self.filter.map(|promise| promise.filter(self.spec)).transpose()?;
         // A hook may yet bring the program along.
         if hooks::of(self.spec, Hooks::start_container).is_empty() {

@@ -2,13 +2,14 @@
 
 use crate::descriptors::Passed;
 use crate::error::{Doing, Error, Result};
+use crate::lsm::Labels;
 use crate::seccomp::Filter;
-use crate::{capabilities, procfs, rlimits, scheduling, user};
+use crate::{capabilities, memory_policy, personality, procfs, rlimits, scheduling, seccomp, user};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{AccessFlags, Pid, access, chdir, getcwd};
-use oci_spec::runtime::Process;
+use oci_spec::runtime::{Process, Spec};
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::path::Path;
@@ -48,13 +49,25 @@ pub fn set_oom_score(process: &Process, pid: Pid) -> Result<()> {
     }
 }
 
+/// Makes the calling process what the config says, and gives the program that is left to execute.
+///
+/// # Errors
+/// Names the property.
+pub fn prepare(spec: &Spec, process: &Process, labels: &Labels, passed: Passed) -> Result<Program> {
+    labels.set()?;
+    personality::apply(spec)?;
+    memory_policy::apply(spec)?;
+    apply(process, seccomp::needs_privilege(spec))?;
+    Program::of(process, passed)
+}
+
 /// Makes the calling process what `process` says, all but its program and its terminal. If it is `filtered`, it keeps what
 /// it needs to install the filter, which is lost with the execution of the program.
 ///
 /// # Errors
 /// Names the property.
 // [create.process-properties-early]
-pub fn apply(process: &Process, filtered: bool) -> Result<()> {
+fn apply(process: &Process, filtered: bool) -> Result<()> {
     // [process.cwd-applied]
     let what = || format!("enter process.cwd {}", process.cwd().display());
     chdir(process.cwd()).doing(what)?;

@@ -153,8 +153,7 @@ impl Promise {
         }
         let listener = self.listener.as_ref().map(UnixListener::try_clone).transpose();
         let listener = listener.doing(|| "keep the socket of linux.seccomp".into())?;
-        let flags = of(spec).and_then(|seccomp| seccomp.flags().as_deref()).unwrap_or_default();
-        Ok(Filter { program, flags: combine(flags, listener.is_some()), listener, in_force: Cell::new(false) })
+        Ok(Filter::new(spec, program, listener))
     }
 }
 
@@ -168,6 +167,24 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// The filter for a further program in a container.
+    ///
+    /// # Errors
+    /// libseccomp refuses, or somebody would have to be told of its listener.
+    pub fn of(spec: &Spec, root: &Path) -> Result<Option<Self>> {
+        let Some(seccomp) = of(spec) else { return Ok(None) };
+        if notifies(seccomp) {
+            return Err(Error::new("linux.seccomp: SCMP_ACT_NOTIFY is not supported for further programs"));
+        }
+        let program = seccomp_cache::program(root, seccomp).doing(|| "linux.seccomp".into())?;
+        Ok(Some(Filter::new(spec, program, None)))
+    }
+
+    fn new(spec: &Spec, program: Vec<u8>, listener: Option<UnixListener>) -> Self {
+        let flags = of(spec).and_then(|seccomp| seccomp.flags().as_deref()).unwrap_or_default();
+        Filter { program, flags: combine(flags, listener.is_some()), listener, in_force: Cell::new(false) }
+    }
+
     /// Puts the filter in force for the calling process, once. What is called afterwards is subject to it: on success no
     /// system call is made any more.
     ///

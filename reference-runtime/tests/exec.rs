@@ -176,6 +176,31 @@ fn it_gets_a_terminal_of_the_containers() {
 }
 
 #[test]
+fn the_containers_filter_and_personality_are_its_too() {
+    sandboxed(|sandbox| {
+        let mut config = sandbox.config(STAY);
+        config["linux"]["personality"] = json!({ "domain": "LINUX32" });
+        config["linux"]["seccomp"] = json!({
+            "defaultAction": "SCMP_ACT_ALLOW",
+            "syscalls": [{ "names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 44 }],
+        });
+        running(sandbox, &config);
+        let script = "grep ^Seccomp: /proc/self/status; mkdir /tmp 2>&1; uname -m";
+        let all = json!(["CAP_SYS_ADMIN"]);
+        for change in [
+            json!({}),
+            json!({ "noNewPrivileges": true, "user": { "uid": 5, "gid": 5 } }),
+            json!({ "capabilities": { "bounding": all, "permitted": all, "effective": all } }),
+        ] {
+            let said = sandbox.must(&["exec", "--process", &process(sandbox, script, change), "c1"]).stdout;
+            assert!(said.starts_with("Seccomp:\t2\n") && said.contains("Channel number out of range"), "{said}");
+            assert!(!said.contains("x86_64"), "{said}");
+        }
+        end(sandbox);
+    });
+}
+
+#[test]
 fn what_cannot_be_run_leaves_nothing() {
     sandboxed(|sandbox| {
         running(sandbox, &sandbox.config(STAY));

@@ -11,11 +11,12 @@ use crate::descriptors::Passed;
 use crate::error::{Doing, Error, Result};
 use crate::init::{Fork, finish, fork_sibling};
 use crate::lsm::Labels;
-use crate::process::{self, Program};
+use crate::process;
+use crate::seccomp::Filter;
 use crate::signals::Held;
 use crate::state::{self, Status};
 use crate::terminal::{self, Terminal};
-use crate::{memory_policy, namespaces, personality, procfs, scheduling};
+use crate::{namespaces, procfs, scheduling};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
 use nix::libc;
@@ -103,6 +104,8 @@ struct Place {
     spec: Spec,
     /// The runtime's own procfs, for what the container's might be is the container's choice.
     proc: OwnedFd,
+    /// The same filter of system calls that the container has.
+    filter: Option<Filter>,
     /// The container process.
     init: OwnedFd,
     /// The namespaces that are not the runtime's own.
@@ -122,7 +125,8 @@ impl Place {
             .doing(|| "open the container's root".into())?;
         let spec = container.config()?;
         let has_own_root = !namespaces::is_new(&spec, Type::Mount);
-        Ok(Place { spec, proc: procfs::open_root()?, init, namespaces, root, has_own_root })
+        let filter = Filter::of(&spec, container.root())?;
+        Ok(Place { spec, proc: procfs::open_root()?, filter, init, namespaces, root, has_own_root })
     }
 
     /// A terminal of the container's own, made from outside: its master never comes inside.
@@ -259,21 +263,20 @@ impl Newcomer<'_> {
 
 fn become_program(
     request: &Request,
-    Place { spec, proc, init, root, .. }: Place,
+    Place { mut spec, proc, init, root, filter, .. }: Place,
     terminal: Option<Terminal>,
     channel: &Channel,
 ) -> Result<std::convert::Infallible> {
     let Request { process, passed, .. } = request;
+    // All that the config says of its own process holds for this one instead.
+    spec.set_process(Some(process.clone()));
     setsid().doing(|| "begin a session".into())?;
     let labels = Labels::open_in(&proc, process)?;
     // Gone before the program's directory is looked for, which must not be found by a descriptor of the host's.
     drop((proc, init, root));
     let terminal = terminal.map(|terminal| terminal.into_inner_end(process)).transpose()?;
-    labels.set()?;
-    personality::apply(&spec)?;
-    memory_policy::apply(&spec)?;
-    process::apply(process)?;
-    let program = Program::of(process, *passed)?;
+    let mut program = process::prepare(&spec, process, &labels, *passed)?;
+    program.filter = filter;
     program.look_for()?;
     terminal.as_ref().map_or(Ok(()), terminal::take)?;
     channel.send(&Message::Executing)?;
