@@ -393,7 +393,7 @@ impl Mount {
 }
 
 /// Blanks and such stand in /proc/self/mountinfo as a backslash and three octal digits.
-fn unescape(text: &str) -> PathBuf {
+pub fn unescape(text: &str) -> PathBuf {
     let mut parts = text.split('\\');
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {

@@ -2,8 +2,8 @@
 
 use crate::error::{Doing, Error, Result, warn};
 use crate::{
-    capabilities, cgroups, devices, hooks, lsm, masked_paths, memory_policy, mounts, namespaces, personality, process,
-    readonly_paths, resources, rlimits, root, scheduling, seccomp, version,
+    capabilities, cgroups, devices, hooks, intel_rdt, lsm, masked_paths, memory_policy, mounts, namespaces,
+    personality, process, readonly_paths, resources, rlimits, root, scheduling, seccomp, version,
 };
 use nix::libc;
 use oci_spec::runtime::{LinuxResources, Process, Spec};
@@ -14,7 +14,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Properties that this runtime knows and can't apply: a JSON Pointer in which `*` stands for each entry.
-const UNSUPPORTED: &[&str] = &["/linux/intelRdt", "/linux/netDevices", "/solaris", "/vm", "/windows", "/zos"];
+const UNSUPPORTED: &[&str] = &["/linux/netDevices", "/solaris", "/vm", "/windows", "/zos"];
 
 /// What every entry of a list of rates has to hold.
 const RATE: &[&str] = &["major", "minor", "rate"];
@@ -144,6 +144,9 @@ fn normalise(config: &mut Value) {
     if let Some(resources) = config.pointer_mut("/linux/resources") {
         resources::normalise(resources, &version);
     }
+    if let Some(rdt) = config.pointer_mut("/linux/intelRdt") {
+        intel_rdt::respell(rdt, &version);
+    }
 }
 
 // [errors.invalid-value] [errors.unsupported-value] [create.early-validation]
@@ -163,6 +166,7 @@ fn check(spec: &Spec) -> Result<()> {
     memory_policy::check(spec)?;
     masked_paths::check(spec)?;
     readonly_paths::check(spec)?;
+    intel_rdt::check(spec)?;
     cgroups::check(spec)?;
     seccomp::check(spec)
 }

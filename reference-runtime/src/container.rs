@@ -10,7 +10,7 @@ use crate::error::{Doing, Error, Result};
 use crate::hooks::pidfd_open;
 use crate::made::Notes;
 use crate::state::{State, Status};
-use crate::{cgroups, destroy, kill};
+use crate::{cgroups, destroy, intel_rdt, kill};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, RenameFlags, fcntl, open, renameat2};
 use nix::libc;
@@ -82,6 +82,8 @@ pub struct Record {
     pub process: Option<Process>,
     /// The container's cgroups.
     pub cgroups: cgroups::Placement,
+    /// The container's directories in resctrl.
+    pub rdt: intel_rdt::Groups,
     /// The path of the mount namespace that the container joins.
     pub mount_namespace: Option<PathBuf>,
     /// Hooks that run after the program was executed.
@@ -440,6 +442,7 @@ impl Record {
             creator: Process::of(nix::unistd::getpid())?,
             process: None,
             cgroups: cgroups::Placement::default(),
+            rdt: intel_rdt::Groups::default(),
             mount_namespace: crate::namespaces::path(spec, oci_spec::runtime::LinuxNamespaceType::Mount),
             poststart: crate::hooks::of(spec, oci_spec::runtime::Hooks::poststart).to_vec(),
             poststop: crate::hooks::of(spec, oci_spec::runtime::Hooks::poststop).to_vec(),

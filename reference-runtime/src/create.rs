@@ -8,7 +8,7 @@ use crate::descriptors::Passed;
 use crate::error::{Doing, Error, Result};
 use crate::init::Init;
 use crate::state::Status;
-use crate::{cgroup_owner, hooks, id_mapped_mounts, namespaces, process, seccomp, terminal};
+use crate::{cgroup_owner, hooks, id_mapped_mounts, intel_rdt, namespaces, process, seccomp, terminal};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork};
@@ -87,9 +87,11 @@ impl Creation<'_> {
         let namespaces = namespaces::open_paths(&self.spec)?;
         let id_mapped_mounts = id_mapped_mounts::prepare(&self.spec, &self.bundle)?;
         let mut cgroups = cgroups::plan(&self.spec, &self.request.id.to_string(), &mut self.record.cgroups)?;
+        self.record.rdt = intel_rdt::plan(&self.spec, &self.request.id.to_string())?;
         // Known before they are made: so they can be removed even if this process is killed at its work.
         self.save()?;
         cgroups::make(&self.spec, &mut cgroups, &mut self.record.cgroups)?;
+        intel_rdt::make(&self.spec, &mut self.record.rdt)?;
         let (start, started) = self.container.make_fifos()?;
         self.filter = seccomp::Promise::of(&self.spec, &self.container)?;
         let notes = self.container.begin_notes()?;
@@ -170,6 +172,7 @@ impl Creation<'_> {
         self.record.process = Some(Process::of(Pid::from_raw(pid))?);
         waitpid(child, None).doing(|| "wait for the first process".into())?;
         self.child = None;
+        intel_rdt::join(&self.record.rdt, pid)?;
         self.save()
     }
 

@@ -2,7 +2,7 @@
 
 use crate::container::Record;
 use crate::error::Result;
-use crate::{cgroups, made};
+use crate::{cgroups, intel_rdt, made};
 use std::path::Path;
 
 /// Ends what still runs of the container, and removes what was made, also what is noted at `notes`.
@@ -17,5 +17,6 @@ pub fn destroy(record: &Record, notes: &Path) -> Result<()> {
         process.end()?;
     }
     cgroups::remove(&record.cgroups)?;
+    intel_rdt::remove(&record.rdt, record.created)?;
     made::undo(notes, record.mount_namespace.as_deref())
 }

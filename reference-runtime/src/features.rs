@@ -17,7 +17,7 @@ pub fn features() -> Value {
             "seccomp": seccomp::features(),
             "apparmor": { "enabled": true },
             "selinux": { "enabled": true },
-            "intelRdt": { "enabled": false },
+            "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
             "mountExtensions": { "idmap": { "enabled": true } },
             "netDevices": { "enabled": false },
             "memoryPolicy": { "modes": memory_policy::modes(), "flags": memory_policy::flags() },

@@ -31,6 +31,7 @@ pub mod hostname;
 pub mod hugepage_limits;
 pub mod id_mapped_mounts;
 pub mod init;
+pub mod intel_rdt;
 pub mod kill;
 pub mod lsm;
 pub mod made;

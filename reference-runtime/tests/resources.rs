@@ -548,3 +548,15 @@ fn device_rules_are_enforced() {
         assert_eq!(with(denied), "null\n");
     });
 }
+
+#[test]
+fn without_resctrl_a_share_of_the_cache_is_refused() {
+    sandboxed(|sandbox| {
+        if fs::read_to_string("/proc/self/mountinfo").unwrap().contains(" - resctrl ") {
+            return eprintln!("skipped: resctrl is mounted here");
+        }
+        let mut config = sandbox.config("true");
+        config["linux"]["intelRdt"] = json!({ "closID": "gold" });
+        assert!(sandbox.create_refused(&config).ends_with("linux.intelRdt: no resctrl file system is mounted"));
+    });
+}
