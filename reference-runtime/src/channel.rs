@@ -20,6 +20,10 @@ pub enum Message {
     Mapped,
     /// To the creator: the container process exists under this id, in the creator's pid namespace.
     Forked(i32),
+    /// To the creator: the network namespace waits for its devices.
+    NeedsDevices,
+    /// To the container: the devices are there.
+    DevicesMoved,
     /// To the creator: everything is mounted, so the runtime's hooks may run.
     Ready,
     /// To the container: the runtime's hooks have run.

@@ -3,7 +3,7 @@
 use crate::error::{Doing, Error, Result, warn};
 use crate::{
     capabilities, cgroups, devices, hooks, intel_rdt, lsm, masked_paths, memory_policy, mounts, namespaces,
-    personality, process, readonly_paths, resources, rlimits, root, scheduling, seccomp, version,
+    net_devices, personality, process, readonly_paths, resources, rlimits, root, scheduling, seccomp, version,
 };
 use nix::libc;
 use oci_spec::runtime::{LinuxResources, Process, Spec};
@@ -14,7 +14,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Properties that this runtime knows and can't apply: a JSON Pointer in which `*` stands for each entry.
-const UNSUPPORTED: &[&str] = &["/linux/netDevices", "/solaris", "/vm", "/windows", "/zos"];
+const UNSUPPORTED: &[&str] = &["/solaris", "/vm", "/windows", "/zos"];
 
 /// What every entry of a list of rates has to hold.
 const RATE: &[&str] = &["major", "minor", "rate"];
@@ -163,6 +163,7 @@ fn check(spec: &Spec) -> Result<()> {
     devices::check(spec)?;
     lsm::check(spec)?;
     personality::check(spec)?;
+    net_devices::check(spec)?;
     memory_policy::check(spec)?;
     masked_paths::check(spec)?;
     readonly_paths::check(spec)?;

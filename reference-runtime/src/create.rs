@@ -7,6 +7,7 @@ use crate::container::{Container, ContainerId, Lock, Process, Record};
 use crate::descriptors::Passed;
 use crate::error::{Doing, Error, Result};
 use crate::init::Init;
+use crate::net_devices::Moved;
 use crate::state::Status;
 use crate::{cgroup_owner, hooks, id_mapped_mounts, intel_rdt, namespaces, process, seccomp, terminal};
 use nix::sys::signal::{Signal, kill};
@@ -58,8 +59,17 @@ pub fn create(request: &Request) -> Result<Container> {
     let console = terminal::connect(spec.process().as_ref(), request.console_socket.as_deref())?;
     let record = Record::new(&spec, &bundle)?;
     let (container, lock) = Container::claim(&request.root, &request.id, &record)?;
-    let mut creation =
-        Creation { request, spec, bundle, container, record, child: None, lock: Some(lock), filter: None };
+    let mut creation = Creation {
+        request,
+        spec,
+        bundle,
+        container,
+        record,
+        child: None,
+        devices: None,
+        lock: Some(lock),
+        filter: None,
+    };
     let made = creation.container.keep_config(&text).map_err(Failure::Other).and_then(|()| creation.make(console));
     match made {
         Ok(()) => Ok(creation.container),
@@ -76,6 +86,8 @@ struct Creation<'a> {
     record: Record,
     /// The first process, as long as it may live.
     child: Option<Pid>,
+    /// The network devices that were moved.
+    devices: Option<Moved>,
     /// The right to change the container, which its process must not inherit.
     lock: Option<Lock>,
     /// The filter of system calls, which the container process will find made.
@@ -138,8 +150,14 @@ impl Creation<'_> {
             filter.keep(&self.spec, &self.request.root)?;
         }
         let mut is_ready = false;
+        let mut needs_devices = false;
         loop {
             // The container process may be ready before its parent has come to tell its pid, which hooks must know.
+            if let Some(process) = self.record.process.filter(|_| needs_devices) {
+                needs_devices = false;
+                self.devices.insert(Moved::nothing(process.pid)?).move_in(&self.spec)?;
+                channel.send(&Message::DevicesMoved)?;
+            }
             if is_ready && self.record.process.is_some() {
                 is_ready = false;
                 self.complete(cgroups)?;
@@ -151,6 +169,7 @@ impl Creation<'_> {
                     channel.send(&Message::Mapped)?;
                 }
                 Message::Forked(pid) => self.adopt(child, pid)?,
+                Message::NeedsDevices => needs_devices = true,
                 Message::Ready => is_ready = true,
                 Message::Created => return self.finish(cgroups).map_err(Failure::Other),
                 Message::HookFailed(text) => return Err(Failure::Hook(Error::new(text))),
@@ -201,6 +220,9 @@ impl Creation<'_> {
 
     /// Takes everything back. // [errors.environment-unchanged]
     fn undo(&mut self, failure: Failure) -> Error {
+        if let Some(devices) = &self.devices {
+            devices.give_back();
+        }
         let process = self.record.process.map(|process| Pid::from_raw(process.pid));
         for pid in [self.child, process].into_iter().flatten() {
             let _ = kill(pid, Signal::SIGKILL);

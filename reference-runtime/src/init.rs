@@ -14,8 +14,8 @@ use crate::process::Program;
 use crate::procfs;
 use crate::state::{State, Status};
 use crate::{
-    devices, hooks, hostname, masked_paths, mount_label, mounts, namespaces, process, readonly_paths, root, seccomp,
-    sysctl, terminal,
+    devices, hooks, hostname, masked_paths, mount_label, mounts, namespaces, net_devices, process, readonly_paths,
+    root, seccomp, sysctl, terminal,
 };
 use nix::errno::Errno;
 use nix::libc;
@@ -112,6 +112,10 @@ impl Init<'_> {
     /// Makes the environment, in the order of the lifecycle, as far as the create operation goes.
     fn contain(&self) -> Result<(Option<Program>, State), Failure> {
         setsid().doing(|| "begin a session".into())?;
+        if net_devices::are_wanted(self.spec) {
+            self.channel.send(&Message::NeedsDevices)?;
+            self.channel.expect(&Message::DevicesMoved)?;
+        }
         hostname::apply(self.spec)?;
         sysctl::apply(self.spec)?;
 

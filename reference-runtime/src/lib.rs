@@ -42,6 +42,8 @@ mod mount_label;
 pub mod mount_options;
 pub mod mounts;
 pub mod namespaces;
+pub mod net_devices;
+mod netlink;
 pub mod network;
 pub mod own_program;
 pub mod path_in_root;

@@ -161,9 +161,8 @@ pub fn check(spec: &Spec) -> Result<()> {
     }
     check_mappings(spec)?;
     check_time_offsets(spec)?;
-    let has = |typ| all.iter().any(|entry| entry.typ() == typ && !is_runtimes_own(entry));
-    hostname::check(spec, has(Type::Uts))?;
-    sysctl::check(spec, has)
+    hostname::check(spec, is_own(spec, Type::Uts))?;
+    sysctl::check(spec, |typ| is_own(spec, typ))
 }
 
 // [namespaces.mappings-without-namespace-refused]
@@ -237,6 +236,11 @@ fn mappings(spec: &Spec) -> (&[LinuxIdMapping], &[LinuxIdMapping]) {
 /// Whether the container gets a new namespace of this type.
 pub fn is_new(spec: &Spec, typ: Type) -> bool {
     entries(spec).iter().any(|entry| entry.typ() == typ && is_unnamed(entry))
+}
+
+/// Whether the container is in another namespace of this type than the runtime.
+pub fn is_own(spec: &Spec, typ: Type) -> bool {
+    entries(spec).iter().any(|entry| entry.typ() == typ && !is_runtimes_own(entry))
 }
 
 /// Whether an entry that has a path names the namespace that the runtime itself is in.
