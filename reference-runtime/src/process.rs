@@ -122,14 +122,17 @@ impl Program {
     /// # Errors
     /// Nothing executable stands where it is looked for.
     pub fn look_for(&self) -> Result<()> {
-        let is_program = |path: &CString| {
-            path.to_str().is_ok_and(|path| Path::new(path).is_file())
-                && access(path.as_c_str(), AccessFlags::X_OK).is_ok()
-        };
-        if self.candidates.iter().any(is_program) {
+        let is_file = |path: &CString| path.to_str().is_ok_and(|path| Path::new(path).is_file());
+        let is_allowed = |path: &CString| access(path.as_c_str(), AccessFlags::X_OK).is_ok();
+        if self.candidates.iter().any(|path| is_file(path) && is_allowed(path)) {
             return Ok(());
         }
-        Err(Error::new(format!("executable file not found in the container: {:?}", self.arguments[0])))
+        let name = &self.arguments[0];
+        if self.candidates.iter().any(|path| access(path.as_c_str(), AccessFlags::F_OK).is_ok()) {
+            return Err(Error::new(format!("permission denied to execute {name:?} in the container")));
+        }
+        // Engines know what happened by these words.
+        Err(Error::new(format!("executable file not found in the container: {name:?}")))
     }
 
     /// Executes it in place of the calling process. // [start.runs-program]

@@ -218,6 +218,7 @@ fn what_cannot_be_run_leaves_nothing() {
             String::from_utf8(output.stderr).unwrap()
         };
         assert!(refused(&["c1", "/no/such"]).contains("not found"));
+        assert!(refused(&["c1", "/marker"]).contains("permission denied"));
         assert!(refused(&["c1"]).contains("process.args"));
         assert!(refused(&["--cwd", "/no/such", "c1", "/bin/true"]).contains("process.cwd"));
         assert!(refused(&["--user", "root", "c1", "/bin/true"]).contains("--user root"));
