@@ -84,6 +84,10 @@ pub fn parse(bytes: &[u8]) -> Result<Spec> {
     }
     refuse_unsupported(&value)?;
     let (spec, warnings) = interpret(value)?;
+    // [capabilities.unknown-refused]
+    if let (false, Some(unknown)) = (version::is_at_least(spec.version(), 1), warnings.first()) {
+        return Err(Error::new(unknown));
+    }
     warnings.iter().for_each(warn);
     check(&spec)?;
     Ok(spec)
@@ -279,7 +283,21 @@ mod tests {
     }
 
     #[test]
-    fn unknown_capabilities_are_accepted() {
-        with("/process/capabilities", json!({ "bounding": ["CAP_FUTURE", "CAP_CHOWN"] })).unwrap();
+    fn a_destination_may_be_relative_since_the_rule_was_reversed() {
+        let mounts = json!([{ "destination": "tmp", "type": "tmpfs" }]);
+        assert!(with("/mounts", mounts.clone()).unwrap_err().starts_with("mounts: tmp: "));
+        let config = json!({ "ociVersion": "1.2.0", "root": { "path": "rootfs" }, "mounts": mounts });
+        parse(config.to_string().as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn unknown_capabilities_are_accepted_since_their_refusal_was_reversed() {
+        let config = |version: &str| {
+            json!({ "ociVersion": version, "root": { "path": "rootfs" }, "process": { "args": ["/x"], "cwd": "/",
+                "capabilities": { "bounding": ["CAP_FUTURE", "CAP_CHOWN"] } } })
+        };
+        parse(config("1.1.0").to_string().as_bytes()).unwrap();
+        let error = parse(config("1.0.2").to_string().as_bytes()).unwrap_err().to_string();
+        assert_eq!(error, "process.capabilities.bounding: no capability is called \"CAP_FUTURE\"");
     }
 }

@@ -22,6 +22,8 @@ pub fn features() -> Value {
             "netDevices": { "enabled": true },
             "memoryPolicy": { "modes": memory_policy::modes(), "flags": memory_policy::flags() },
         },
+        // No annotation of a config changes what this runtime does.
+        "potentiallyUnsafeConfigAnnotations": [],
         "annotations": {
             "org.opencontainers.runtime.ocf.version": env!("CARGO_PKG_VERSION"),
         },

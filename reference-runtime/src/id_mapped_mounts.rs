@@ -4,7 +4,7 @@
 //! container process has given up in a user namespace. That one only puts them in their place.
 
 use crate::error::{Doing, Error, Result};
-use crate::mount_options::{self, Attributes};
+use crate::mount_options::{self, Attributes, Options};
 use crate::mounts::{mount_setattr, open_tree};
 use crate::namespaces;
 use nix::fcntl::{OFlag, open};
@@ -28,10 +28,13 @@ pub type Prepared = (usize, OwnedFd);
 pub fn check(spec: &Spec, entry: &Mount) -> Result<()> {
     let options = mount_options::parse(entry.options().as_deref().unwrap_or_default());
     // [mounts.id-mappings-both]
-    if entry.uid_mappings().is_some() != entry.gid_mappings().is_some() {
+    let (uids, gids) = own_mappings(entry);
+    if uids.is_empty() != gids.is_empty() {
         return Err(Error::new("it has only one of uidMappings and gidMappings"));
     }
-    let mapped = options.id_map.is_some() || entry.uid_mappings().is_some();
+    namespaces::check_ranges(uids).doing(|| "uidMappings".into())?;
+    namespaces::check_ranges(gids).doing(|| "gidMappings".into())?;
+    let mapped = is_mapped(entry, &options);
     if mapped && options.bind.is_none() {
         return Err(Error::new("only a bind mount can be id-mapped"));
     }
@@ -50,7 +53,7 @@ pub fn prepare(spec: &Spec, bundle: &Path) -> Result<Vec<Prepared>> {
     let mut prepared = Vec::new();
     for (index, entry) in spec.mounts().as_deref().unwrap_or_default().iter().enumerate() {
         let options = mount_options::parse(entry.options().as_deref().unwrap_or_default());
-        if options.id_map.is_some() || entry.uid_mappings().is_some() {
+        if is_mapped(entry, &options) {
             let what = || format!("map the owners of {}", entry.destination().display());
             let (uids, gids) = mappings(spec, entry).ok_or_else(|| Error::new("there are no mappings")).doing(what)?;
             let source = bundle.join(entry.source().as_deref().unwrap_or(Path::new("")));
@@ -63,12 +66,21 @@ pub fn prepare(spec: &Spec, bundle: &Path) -> Result<Vec<Prepared>> {
     Ok(prepared)
 }
 
+fn is_mapped(entry: &Mount, options: &Options) -> bool {
+    options.id_map.is_some() || !own_mappings(entry).0.is_empty()
+}
+
+fn own_mappings(entry: &Mount) -> Mappings<'_> {
+    (entry.uid_mappings().as_deref().unwrap_or_default(), entry.gid_mappings().as_deref().unwrap_or_default())
+}
+
 type Mappings<'a> = (&'a [LinuxIdMapping], &'a [LinuxIdMapping]);
 
 // [mounts.id-mapping-own] [mounts.id-mapping-of-container]
 fn mappings<'a>(spec: &'a Spec, entry: &'a Mount) -> Option<Mappings<'a>> {
-    if let (Some(uids), Some(gids)) = (entry.uid_mappings(), entry.gid_mappings()) {
-        return Some((uids, gids));
+    let own = own_mappings(entry);
+    if !own.0.is_empty() {
+        return Some(own);
     }
     let linux = spec.linux().as_ref().filter(|_| namespaces::is_new(spec, Type::User))?;
     Some((linux.uid_mappings().as_deref()?, linux.gid_mappings().as_deref()?))

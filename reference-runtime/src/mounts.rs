@@ -4,7 +4,7 @@ use crate::error::{Doing, Error, Result};
 use crate::id_mapped_mounts::{self, Prepared};
 use crate::mount_options::{self, Attributes, Options};
 use crate::path_in_root::{Kind, RootDirectory, fd_path, real_path};
-use crate::{cgroup_mount, copy_up, mount_label};
+use crate::{cgroup_mount, copy_up, mount_label, version};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat2};
 use nix::libc;
@@ -54,6 +54,10 @@ pub fn check(spec: &Spec) -> Result<()> {
     for entry in spec.mounts().as_deref().unwrap_or_default() {
         let what = || format!("mounts: {}", entry.destination().display());
         let options = options(entry);
+        // [mounts.destination-relative-refused]
+        if entry.destination().is_relative() && !version::is_at_least(spec.version(), 2) {
+            return Err(Error::new(format!("in ociVersion {} it has to be absolute", spec.version()))).doing(what);
+        }
         if options.bind.is_some() && entry.source().is_none() {
             return Err(Error::new("a bind mount needs a source")).doing(what);
         }

@@ -179,6 +179,65 @@ fn a_user_namespace_can_map_root_to_somebody_else() {
 }
 
 #[test]
+fn a_user_namespace_is_joined_with_others_that_it_owns() {
+    sandboxed(|sandbox| {
+        let mut holder = holder(&["--user", "--map-root-user", "--net", "--ipc", "--uts"]);
+        let pid = holder.id();
+        let script = "readlink /proc/self/ns/user /proc/self/ns/uts; id -u; hostname; cat /proc/self/uid_map";
+        let mut config = sandbox.config(&format!("{{ {script}; }} >/out/result 2>&1"));
+        for (typ, file) in [("user", "user"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts")] {
+            set(&mut config, json!({ "type": typ, "path": format!("/proc/{pid}/ns/{file}") }));
+        }
+        config["hostname"] = json!("joined");
+        sandbox.live(&config);
+        let of = |file: &str| fs::read_link(format!("/proc/{pid}/ns/{file}")).unwrap().display().to_string();
+        let result = sandbox.out("result");
+        let words: Vec<&str> = result.split_whitespace().collect();
+        assert_eq!(words, [of("user").as_str(), of("uts").as_str(), "0", "joined", "0", "0", "1"]);
+        // Of a namespace that is joined nothing can be mapped anew.
+        config["linux"]["uidMappings"] = json!([{ "containerID": 0, "hostID": 0, "size": 1 }]);
+        config["linux"]["gidMappings"] = json!([{ "containerID": 0, "hostID": 0, "size": 1 }]);
+        assert!(sandbox.create_refused(&config).contains("linux.uidMappings"));
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+    });
+}
+
+#[test]
+fn mappings_and_offsets_that_cannot_be_are_refused_by_name() {
+    sandboxed(|sandbox| {
+        let refused = |uids: Value, user: Value| {
+            let mut config = sandbox.config("true");
+            set(&mut config, json!({ "type": "user" }));
+            config["linux"]["uidMappings"] = uids;
+            config["linux"]["gidMappings"] = json!([{ "containerID": 0, "hostID": 0, "size": 10 }]);
+            config["process"]["user"] = user;
+            sandbox.create_refused(&config)
+        };
+        let map =
+            |inside: u32, outside: u32, size: u32| json!({ "containerID": inside, "hostID": outside, "size": size });
+        let root = json!({ "uid": 0, "gid": 0 });
+        assert!(refused(json!([map(0, 0, 10), map(9, 50, 1)]), root.clone()).contains("containerID 9"));
+        assert!(refused(json!([map(0, 5, 1), map(9, 5, 1)]), root.clone()).contains("hostID 5"));
+        assert!(refused(json!([map(0, 0, 0)]), root.clone()).contains("linux.uidMappings"));
+        assert!(refused(json!([map(0, u32::MAX, 2)]), root).contains("linux.uidMappings"));
+        assert!(refused(json!([map(0, 0, 10)]), json!({ "uid": 10, "gid": 0 })).contains("process.user.uid: 10"));
+        assert!(refused(json!([map(0, 0, 10)]), json!({ "uid": 0, "gid": 10 })).contains("process.user.gid: 10"));
+        let mut config = sandbox.config("true");
+        for offsets in [json!({ "realtime": {} }), json!({ "boottime": { "secs": 1 } })] {
+            config["linux"]["timeOffsets"] = offsets;
+            assert!(sandbox.create_refused(&config).contains("linux.timeOffsets."));
+        }
+        // An offset of nothing asks for nothing.
+        config["linux"]["timeOffsets"] = json!({ "boottime": { "secs": 0 } });
+        sandbox.live(&config);
+        set(&mut config, json!({ "type": "time" }));
+        config["linux"]["timeOffsets"] = json!({ "monotonic": { "nanosecs": 1_000_000_000 } });
+        assert!(sandbox.create_refused(&config).contains("1000000000"));
+    });
+}
+
+#[test]
 fn clocks_are_offset_in_a_time_namespace() {
     sandboxed(|sandbox| {
         let mut config = sandbox.config("cat /proc/uptime /proc/self/timens_offsets >/out/result");
@@ -198,15 +257,18 @@ fn clocks_are_offset_in_a_time_namespace() {
 fn names_and_parameters_are_the_containers_own() {
     sandboxed(|sandbox| {
         let before = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        // A new namespace has the host's value at first, whatever that is.
+        let forwards = fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap();
+        let other = if forwards == "0\n" { "1" } else { "0" };
         let script = "hostname; cat /proc/sys/kernel/domainname /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax";
         let result = sandbox.run(script, |config| {
             config["hostname"] = json!("inner");
             config["domainname"] = json!("inner.example");
-            config["linux"]["sysctl"] = json!({ "net.ipv4.ip_forward": "1", "kernel.msgmax": "4242" });
+            config["linux"]["sysctl"] = json!({ "net.ipv4.ip_forward": other, "kernel.msgmax": "4242" });
         });
-        assert_eq!(result, "inner\ninner.example\n1\n4242\n");
+        assert_eq!(result, format!("inner\ninner.example\n{other}\n4242\n"));
         assert_eq!(fs::read_to_string("/proc/sys/kernel/hostname").unwrap(), before);
-        assert_eq!(fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap(), "0\n");
+        assert_eq!(fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap(), forwards);
         let mut config = sandbox.config("true");
         config["hostname"] = json!("outer");
         without(&mut config, "uts");
