@@ -196,23 +196,24 @@ impl Accompanied {
         list.map_or(Ok(()), |list| scheduling::set_affinity(first, list))?;
         process::set_oom_score(&request.process, first)?;
         channel.send(&Message::Placed)?;
-        loop {
-            match channel.receive()? {
-                Message::Forked(pid) => {
-                    self.process = Some(Pid::from_raw(pid));
-                    waitpid(first, None).doing(|| "wait for the first process".into())?;
-                    self.first = None;
-                }
-                Message::Executing => break,
-                Message::Failed(text) => return Err(Error::new(text)),
-                other => return Err(Error::new(format!("the process said {other:?}"))),
+        let (mut executing, mut failure) = (false, None);
+        // It ends with the execution of the program, or with both processes, of which either may speak first.
+        while let Ok(message) = channel.receive() {
+            match message {
+                Message::Forked(pid) => self.process = Some(Pid::from_raw(pid)),
+                Message::Executing => executing = true,
+                Message::Failed(text) => failure = Some(text),
+                other => failure = Some(format!("the process said {other:?}")),
             }
         }
-        // The channel ends with the execution, or with a word why there is none.
-        match (channel.receive(), self.process) {
-            (Ok(Message::Failed(text)), _) => Err(Error::new(text)),
-            (_, Some(pid)) => Ok(pid),
-            (_, None) => Err(Error::new("nobody told the process's id")),
+        match (self.process, failure) {
+            (_, Some(text)) => Err(Error::new(text)),
+            (Some(pid), None) if executing => {
+                waitpid(first, None).doing(|| "wait for the first process".into())?;
+                self.first = None;
+                Ok(pid)
+            }
+            _ => Err(Error::new("the process ended without a word")),
         }
     }
 
