@@ -17,6 +17,7 @@ use std::path::Path;
 pub fn make(place: &Place, destination: &Path, options: &Options) -> Result<OwnedFd> {
     let flags = MsFlags::from_bits_retain(options.flags);
     let target = place.root.find_or_make(destination, Kind::Directory)?;
+    place.arrival.complete()?;
     match place.cgroups {
         [] => Err(Error::new("no cgroup hierarchy is mounted")),
         [only] if only.hierarchy.is_unified() => show(place, only, &target, options),

@@ -147,11 +147,16 @@ pub fn make(spec: &Spec, memberships: &mut Vec<Membership>, placement: &mut Plac
     resources(spec).map_or(Ok(()), |resources| resources::set(resources, memberships, Moment::Birth))
 }
 
+/// The container's cgroup on v2, in which a process can be born.
+pub fn unified(memberships: &[Membership]) -> Option<&Membership> {
+    memberships.iter().find(|member| member.hierarchy.is_unified())
+}
+
 /// Moves a process into the container's cgroups.
 ///
 /// # Errors
 /// Names the cgroup.
-pub fn join(memberships: &[Membership], pid: Pid) -> Result<()> {
+pub fn join<'m>(memberships: impl Iterator<Item = &'m Membership>, pid: Pid) -> Result<()> {
     for membership in memberships {
         let file = membership.directory.join("cgroup.procs");
         fs::write(&file, pid.to_string()).doing(|| format!("join the cgroup {}", membership.directory.display()))?;

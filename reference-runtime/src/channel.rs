@@ -1,13 +1,20 @@
-//! What the creating process and the container process tell each other, one JSON message a line.
+//! What the creating process and the container process tell each other, one JSON message a packet.
 
 use crate::error::{Doing, Error, Result};
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use serde::{Deserialize, Serialize};
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// No packet is longer, in bytes: a path, or a text of [`TEXT`] characters, each of which may be written as six.
+const PACKET: usize = 64 << 10;
+
+/// The most characters of a text that are passed on.
+const TEXT: usize = 8 << 10;
 
 /// One end of the connection between the creating process and the container process.
 #[derive(Debug)]
-pub struct Channel(UnixStream);
+pub struct Channel(OwnedFd);
 
 /// Everything that is ever said, in the order of a creation.
 #[derive(Debug, Serialize, Deserialize, PartialEq)]
@@ -26,7 +33,7 @@ pub enum Message {
     DevicesMoved,
     /// To the creator: everything is mounted, so the runtime's hooks may run.
     Ready,
-    /// To the container: the runtime's hooks have run.
+    /// To the container: the filter of system calls is made, and the runtime's hooks have run.
     HooksRun,
     /// To the creator: only `start` is missing.
     Created,
@@ -38,14 +45,27 @@ pub enum Message {
     HookFailed(String),
 }
 
+impl Message {
+    /// That the container can't be made, and why.
+    pub fn failed(error: &Error) -> Self {
+        Message::Failed(error.to_string().chars().take(TEXT).collect())
+    }
+
+    /// That a createContainer hook failed, and how.
+    pub fn hook_failed(error: &Error) -> Self {
+        Message::HookFailed(error.to_string().chars().take(TEXT).collect())
+    }
+}
+
 impl Channel {
     /// Both ends of a new connection.
     ///
     /// # Errors
     /// socketpair(2) fails.
     pub fn pair() -> Result<(Self, Self)> {
-        let (one, other) = UnixStream::pair().doing(|| "make a socket pair".into())?;
-        Ok((Channel(one), Channel(other)))
+        // Packets, so that what follows a message stays for whoever else reads from this end.
+        let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC);
+        pair.map(|(one, other)| (Channel(one), Channel(other))).doing(|| "make a socket pair".into())
     }
 
     /// Says `message`.
@@ -53,9 +73,8 @@ impl Channel {
     /// # Errors
     /// The other end is gone.
     pub fn send(&self, message: &Message) -> Result<()> {
-        let mut line = serde_json::to_vec(message).doing(|| "encode a message".into())?;
-        line.push(b'\n');
-        (&self.0).write_all(&line).doing(|| "tell the other process".into())
+        let packet = serde_json::to_vec(message).doing(|| "encode a message".into())?;
+        send(self.0.as_raw_fd(), &packet, MsgFlags::MSG_NOSIGNAL).map(drop).doing(|| "tell the other process".into())
     }
 
     /// Waits for the next message.
@@ -63,16 +82,31 @@ impl Channel {
     /// # Errors
     /// The other end is gone.
     pub fn receive(&self) -> Result<Message> {
-        // Byte by byte, for what follows this message may be meant for another process with this end.
-        let mut line = Vec::new();
-        let mut byte = [0];
-        while (&self.0).read(&mut byte).doing(|| "listen to the other process".into())? == 1 {
-            if byte[0] == b'\n' {
-                return serde_json::from_slice(&line).doing(|| "decode a message".into());
-            }
-            line.push(byte[0]);
+        let mut packet = [0; PACKET];
+        match self.read(&mut packet, MsgFlags::empty()).doing(|| "listen to the other process".into())? {
+            0 => Err(Error::new("the other process ended without a word")),
+            length => serde_json::from_slice(&packet[..length]).doing(|| "decode a message".into()),
         }
-        Err(Error::new("the other process ended without a word"))
+    }
+
+    /// The failure that the other end has told of before this moment, or else `error`.
+    pub fn told_failure(&self, error: Error) -> Error {
+        let mut packet = [0; PACKET];
+        match self.read(&mut packet, MsgFlags::MSG_DONTWAIT).map(|length| &packet[..length]) {
+            Ok([]) | Err(_) => error,
+            Ok(message) => match serde_json::from_slice(message) {
+                Ok(Message::Failed(text)) => Error::new(text),
+                _ => self.told_failure(error),
+            },
+        }
+    }
+
+    fn read(&self, packet: &mut [u8], flags: MsgFlags) -> nix::Result<usize> {
+        match recv(self.0.as_raw_fd(), packet, flags) {
+            // The other end was closed with something unread, which is told once, and before what it had said itself.
+            Err(Errno::ECONNRESET) => recv(self.0.as_raw_fd(), packet, flags),
+            read => read,
+        }
     }
 
     /// Waits for exactly `message`.

@@ -220,7 +220,7 @@ impl Container {
     /// # Errors
     /// Another operation keeps it.
     pub fn lock(&self) -> Result<Lock> {
-        if !self.record()?.created && self.is_locked() {
+        if self.is_being_created(&self.record()?) {
             return Err(Error::new(BUSY));
         }
         self.seize()
@@ -257,6 +257,11 @@ impl Container {
         Ok(still.then_some(Lock(file)))
     }
 
+    /// Whether its creator is at work; one that was killed may have left the lock for a moment to the process it had made.
+    fn is_being_created(&self, record: &Record) -> bool {
+        !record.created && self.is_locked() && record.creator.is_alive()
+    }
+
     fn is_locked(&self) -> bool {
         let mut found = whole_file();
         let Ok(file) = OpenOptions::new().write(true).open(self.directory.join("lock")) else { return false };
@@ -282,7 +287,7 @@ impl Container {
             return Ok(self.judge(record));
         }
         // The lock becomes free once a create operation has ended; whether well is asked again, for it may just have.
-        if self.is_locked() {
+        if self.is_being_created(&record) {
             return Ok((record, Status::Creating));
         }
         Ok(self.judge(self.record()?))

@@ -1,5 +1,6 @@
 //! The operation that makes a container from a bundle, everything but the user's program.
 
+use crate::birth::{Birth, Born};
 use crate::cgroups::{self, Membership};
 use crate::channel::{Channel, Message};
 use crate::config;
@@ -10,9 +11,10 @@ use crate::init::Init;
 use crate::net_devices::Moved;
 use crate::state::Status;
 use crate::{cgroup_owner, hooks, id_mapped_mounts, intel_rdt, namespaces, process, seccomp, terminal};
+use nix::sched::CloneFlags;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid, fork};
+use nix::unistd::Pid;
 use oci_spec::runtime::{Hooks, Spec};
 use std::fs::{self, File};
 use std::io::Write;
@@ -108,9 +110,10 @@ impl Creation<'_> {
         self.filter = seccomp::Promise::of(&self.spec, &self.container)?;
         let notes = self.container.begin_notes()?;
         let (channel, theirs) = Channel::pair()?;
+        let birth = Birth::of(&self.spec);
         // SAFETY: this process has one thread, so the child may do whatever the parent may.
-        match unsafe { fork() }.doing(|| "fork the first process".into())? {
-            ForkResult::Child => {
+        match unsafe { birth.give(cgroups::unified(&cgroups)) }.doing(|| "fork the first process".into())? {
+            Born::Child => {
                 drop((channel, self.lock.take()));
                 let init = Init {
                     spec: &self.spec,
@@ -119,6 +122,7 @@ impl Creation<'_> {
                     record: &self.record,
                     notes: &notes,
                     channel: theirs,
+                    birth,
                     cgroups: &cgroups,
                     namespaces: &namespaces,
                     id_mapped_mounts: &id_mapped_mounts,
@@ -130,22 +134,43 @@ impl Creation<'_> {
                 };
                 init.bootstrap()
             }
-            ForkResult::Parent { child } => {
+            Born::Parent(child, placed) => {
                 drop((theirs, start, started, console));
                 self.child = Some(child);
+                let elsewhere = cgroups.iter().filter(|member| !(placed && member.hierarchy.is_unified()));
+                // A process that has ended can't be placed, and has said why it did.
+                self.place(child, birth, &channel, elsewhere).map_err(|error| channel.told_failure(error))?;
                 self.accompany(child, &channel, &cgroups)
             }
         }
     }
 
-    /// The creating process's part in the making of the container process.
-    fn accompany(&mut self, child: Pid, channel: &Channel, cgroups: &[Membership]) -> Result<(), Failure> {
+    /// Sees to it that the new process is where it belongs, while that one goes on as far as it can.
+    fn place<'m>(
+        &mut self,
+        child: Pid,
+        birth: Birth,
+        channel: &Channel,
+        cgroups: impl Iterator<Item = &'m Membership>,
+    ) -> Result<()> {
+        if birth.flags().contains(CloneFlags::CLONE_NEWUSER) {
+            namespaces::write_mappings(&self.spec, child)?;
+            channel.send(&Message::Mapped)?;
+        }
         cgroups::join(cgroups, child)?;
         // Inherited by the container process, whose own file an unprivileged caller can't write to.
         if let Some(process) = self.spec.process() {
             process::set_oom_score(process, child)?;
         }
         channel.send(&Message::Placed)?;
+        match birth {
+            Birth::Direct(_) => self.adopt(child),
+            Birth::Staged => Ok(()),
+        }
+    }
+
+    /// The creating process's part in the making of the container process.
+    fn accompany(&mut self, child: Pid, channel: &Channel, cgroups: &[Membership]) -> Result<(), Failure> {
         if let Some(filter) = &self.filter {
             filter.keep(&self.spec, &self.request.root)?;
         }
@@ -168,7 +193,10 @@ impl Creation<'_> {
                     namespaces::write_mappings(&self.spec, child)?;
                     channel.send(&Message::Mapped)?;
                 }
-                Message::Forked(pid) => self.adopt(child, pid)?,
+                Message::Forked(pid) => {
+                    waitpid(child, None).doing(|| "wait for the first process".into())?;
+                    self.adopt(Pid::from_raw(pid))?;
+                }
                 Message::NeedsDevices => needs_devices = true,
                 Message::Ready => is_ready = true,
                 Message::Created => return self.finish(cgroups).map_err(Failure::Other),
@@ -183,15 +211,13 @@ impl Creation<'_> {
     fn complete(&mut self, cgroups: &[Membership]) -> Result<(), Failure> {
         cgroups::restrict_devices(&self.spec, cgroups)?;
         self.delegate_cgroup(cgroups)?;
-        self.save()?;
         self.run_hooks()
     }
 
-    fn adopt(&mut self, child: Pid, pid: i32) -> Result<()> {
-        self.record.process = Some(Process::of(Pid::from_raw(pid))?);
-        waitpid(child, None).doing(|| "wait for the first process".into())?;
+    fn adopt(&mut self, pid: Pid) -> Result<()> {
+        self.record.process = Some(Process::of(pid)?);
         self.child = None;
-        intel_rdt::join(&self.record.rdt, pid)?;
+        intel_rdt::join(&self.record.rdt, pid.as_raw())?;
         self.save()
     }
 

@@ -26,6 +26,12 @@ pub fn of(spec: &Spec, kind: Kind) -> &[Hook] {
     spec.hooks().as_ref().and_then(|hooks| kind(hooks).as_deref()).unwrap_or_default()
 }
 
+/// Whether any hook runs before the container is created.
+pub fn any_during_create(spec: &Spec) -> bool {
+    let kinds: [Kind; 3] = [Hooks::prestart, Hooks::create_runtime, Hooks::create_container];
+    kinds.into_iter().any(|kind| !of(spec, kind).is_empty())
+}
+
 /// Refuses hooks with a relative path, or with a timeout that isn't positive.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! The container process, from its fork to the user's program.
 
+use crate::birth::{Arrival, Birth};
 use crate::cgroups::Membership;
 use crate::channel::{Channel, Message};
 use crate::container::{ContainerId, Record};
@@ -45,6 +46,8 @@ pub struct Init<'a> {
     pub notes: &'a Notes,
     /// The connection to the creating process.
     pub channel: Channel,
+    /// How this process came to life.
+    pub birth: Birth,
     /// The container's cgroups.
     pub cgroups: &'a [Membership],
     /// The namespaces to join.
@@ -87,18 +90,27 @@ impl From<Error> for Failure {
 }
 
 impl Init<'_> {
-    /// The first process: it enters the namespaces and leaves the rest to a child, which alone is in the pid namespace.
+    /// The first process, which is the container process, or leaves the rest to a child of its own.
     pub fn bootstrap(self) -> ! {
-        match self.enter() {
+        let entered = match self.birth {
+            Birth::Direct(_) => self.enter().map(|()| Fork::Child),
+            // The child is where its parent is.
+            Birth::Staged => {
+                self.channel.expect(&Message::Placed).and_then(|()| self.enter()).and_then(|()| self.fork())
+            }
+        };
+        match entered {
             Ok(Fork::Parent(pid)) => finish(self.channel.send(&Message::Forked(pid.as_raw())).is_err()),
             Ok(Fork::Child) => self.main(),
             Err(error) => self.fail(Failure::Other(error)),
         }
     }
 
-    fn enter(&self) -> Result<Fork> {
-        self.channel.expect(&Message::Placed)?;
-        namespaces::enter(self.spec, self.namespaces, &self.channel)?;
+    fn enter(&self) -> Result<()> {
+        namespaces::enter(self.spec, self.namespaces, self.birth.flags(), &self.channel)
+    }
+
+    fn fork(&self) -> Result<Fork> {
         fork_sibling().doing(|| "fork the container process".into())
     }
 
@@ -112,7 +124,9 @@ impl Init<'_> {
     /// Makes the environment, in the order of the lifecycle, as far as the create operation goes.
     fn contain(&self) -> Result<(Option<Program>, State), Failure> {
         setsid().doing(|| "begin a session".into())?;
+        let arrival = Arrival::new(self.spec, self.birth, &self.channel);
         if net_devices::are_wanted(self.spec) {
+            arrival.complete()?;
             self.channel.send(&Message::NeedsDevices)?;
             self.channel.expect(&Message::DevicesMoved)?;
         }
@@ -130,14 +144,14 @@ impl Init<'_> {
         }
         self.make_root_mount(&directory, own_mounts)?;
         let root = RootDirectory::open(&directory, self.notes)?;
-        let cgroup_namespace = namespaces::is_new(self.spec, Type::Cgroup);
         let place = Place {
             root: &root,
             bundle: self.bundle,
             shared: !own_mounts,
             prepared: self.id_mapped_mounts,
             cgroups: self.cgroups,
-            cgroup_namespace,
+            arrival: &arrival,
+            cgroup_namespace: namespaces::is_new(self.spec, Type::Cgroup),
             views: RefCell::default(),
             label: mount_label::of(self.spec),
         };
@@ -147,10 +161,14 @@ impl Init<'_> {
         devices::apply(self.spec, &place)?;
         let terminal = self.make_terminal(&place)?;
         umask(mask);
+        arrival.complete()?;
 
         // [hooks.create-runtime-before-pivot] [hooks.prestart-before-pivot]
         self.channel.send(&Message::Ready)?;
-        self.channel.expect(&Message::HooksRun)?;
+        let hooks_run = hooks::any_during_create(self.spec);
+        if hooks_run {
+            self.channel.expect(&Message::HooksRun)?;
+        }
         let state = self.record.state_inside(self.id, Status::Creating, getpid());
         hooks::run("createContainer", hooks::of(self.spec, Hooks::create_container), &state).map_err(Failure::Hook)?;
 
@@ -164,6 +182,10 @@ impl Init<'_> {
         }
         root::seal(self.spec, own_mounts)?;
 
+        // Without such hooks nothing of its creator's is needed before this point.
+        if !hooks_run {
+            self.channel.expect(&Message::HooksRun)?;
+        }
         let program = self.prepare_process(labels)?;
         // Last, so that warnings go where the runtime's own go.
         terminal.as_ref().map_or(Ok(()), terminal::take)?;
@@ -202,8 +224,8 @@ impl Init<'_> {
     /// Tells the creating process what went wrong, and ends.
     fn fail(&self, failure: Failure) -> ! {
         let _ = self.channel.send(&match failure {
-            Failure::Hook(error) => Message::HookFailed(error.to_string()),
-            Failure::Other(error) => Message::Failed(error.to_string()),
+            Failure::Hook(error) => Message::hook_failed(&error),
+            Failure::Other(error) => Message::failed(&error),
         });
         finish(true)
     }

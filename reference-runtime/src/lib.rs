@@ -6,6 +6,7 @@
 
 #![cfg(target_os = "linux")]
 
+pub mod birth;
 pub mod block_io;
 pub mod capabilities;
 mod cgroup_mount;

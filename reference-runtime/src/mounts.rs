@@ -1,5 +1,6 @@
 //! The mounts beyond the root file system.
 
+use crate::birth::Arrival;
 use crate::error::{Doing, Error, Result};
 use crate::id_mapped_mounts::{self, Prepared};
 use crate::mount_options::{self, Attributes, Options};
@@ -38,6 +39,8 @@ pub struct Place<'a> {
     pub prepared: &'a [Prepared],
     /// The container's cgroup in each mounted hierarchy.
     pub cgroups: &'a [crate::cgroups::Membership],
+    /// From when on this process is in them.
+    pub arrival: &'a Arrival<'a>,
     /// Whether the container has a cgroup namespace of its own.
     pub cgroup_namespace: bool,
     /// The mounted procfs and sysfs, and where the config wants them.
@@ -185,7 +188,11 @@ impl Place<'_> {
         // Nothing tells which mount mount(2) made but its place: a place of the runtime's own, and from there to `target`.
         nix_mount(source, self.bundle, typ, flags, data)?;
         let moved = open_place(self.bundle).and_then(|mounted| attach(&mounted, target).map(|()| mounted));
-        moved.inspect_err(|_| _ = umount2(self.bundle, MntFlags::MNT_DETACH))
+        let mounted = moved.inspect_err(|_| _ = umount2(self.bundle, MntFlags::MNT_DETACH))?;
+        if typ == Some("tmpfs") {
+            self.root.forget_on(&mounted)?;
+        }
+        Ok(mounted)
     }
 
     /// Shows what `source` is open on at `target`, too.

@@ -49,12 +49,13 @@ fn open_path(typ: Type, path: &Path) -> Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Joins and makes all namespaces but the pid namespace, which only children of the caller will be in.
+/// Joins and makes all namespaces that the caller was not born in, but for the cgroup namespace, which follows once it is
+/// in its cgroups. Only children of the caller will be in a pid namespace that is made or joined here.
 ///
 /// # Errors
 /// A namespace can't be joined or made, or its ids not be mapped.
 // [namespaces.types-supported]
-pub fn enter(spec: &Spec, by_path: &[(Type, OwnedFd)], channel: &Channel) -> Result<()> {
+pub fn enter(spec: &Spec, by_path: &[(Type, OwnedFd)], born_in: CloneFlags, channel: &Channel) -> Result<()> {
     let new_user = is_new(spec, Type::User);
     let offsets = open_time_offsets(spec)?;
     // Nobody in a namespace that is joined may look into this process before it is the user's program. But as long as it
@@ -75,8 +76,10 @@ pub fn enter(spec: &Spec, by_path: &[(Type, OwnedFd)], channel: &Channel) -> Res
     }
     // A new user namespace comes first, so that it owns the others.
     if new_user {
-        unshare(CloneFlags::CLONE_NEWUSER).doing(|| "make a user namespace".into())?;
-        channel.send(&Message::NeedsMappings)?;
+        if !born_in.contains(CloneFlags::CLONE_NEWUSER) {
+            unshare(CloneFlags::CLONE_NEWUSER).doing(|| "make a user namespace".into())?;
+            channel.send(&Message::NeedsMappings)?;
+        }
         channel.expect(&Message::Mapped)?;
         become_root()?;
         hide()?;
@@ -85,11 +88,26 @@ pub fn enter(spec: &Spec, by_path: &[(Type, OwnedFd)], channel: &Channel) -> Res
     for (typ, fd) in forbidden {
         setns(fd, flag(typ)).doing(|| format!("join the {typ} namespace"))?;
     }
-    let others = entries(spec).iter().filter(|entry| is_unnamed(entry) && entry.typ() != Type::User);
-    for typ in others.map(LinuxNamespace::typ) {
+    for typ in new(spec).filter(|typ| !matches!(typ, Type::User | Type::Cgroup) && !born_in.contains(flag(*typ))) {
         unshare(flag(typ)).doing(|| format!("make a {typ} namespace"))?;
     }
     set_time_offsets(spec, offsets)
+}
+
+/// Makes the cgroup namespace, whose root is the caller's cgroup at this moment.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn enter_cgroup_namespace(spec: &Spec) -> Result<()> {
+    if !is_new(spec, Type::Cgroup) {
+        return Ok(());
+    }
+    unshare(CloneFlags::CLONE_NEWCGROUP).doing(|| "make a cgroup namespace".into())
+}
+
+/// The namespaces that a process of this config can be born in.
+pub fn new_at_birth(spec: &Spec) -> CloneFlags {
+    new(spec).filter(|typ| *typ != Type::Cgroup).map(flag).collect()
 }
 
 fn hide() -> Result<()> {
@@ -259,6 +277,15 @@ fn is_runtimes_own(entry: &LinuxNamespace) -> bool {
 pub fn path(spec: &Spec, typ: Type) -> Option<PathBuf> {
     let entry = entries(spec).iter().find(|entry| entry.typ() == typ && !is_unnamed(entry))?;
     entry.path().clone()
+}
+
+/// Whether the container joins any existing namespace.
+pub fn any_joined(spec: &Spec) -> bool {
+    entries(spec).iter().any(|entry| !is_unnamed(entry))
+}
+
+fn new(spec: &Spec) -> impl Iterator<Item = Type> {
+    entries(spec).iter().filter(|entry| is_unnamed(entry)).map(LinuxNamespace::typ)
 }
 
 fn is_unnamed(entry: &LinuxNamespace) -> bool {

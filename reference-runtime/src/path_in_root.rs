@@ -5,6 +5,8 @@ use crate::made::{Note, Notes};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat, mknodat};
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -17,6 +19,8 @@ const LINKS: usize = 40;
 pub struct RootDirectory<'a> {
     directory: OwnedFd,
     notes: &'a Notes,
+    /// Devices, as of stat(2), of file systems that end with the container.
+    passing: RefCell<HashSet<u64>>,
 }
 
 impl AsRef<OwnedFd> for RootDirectory<'_> {
@@ -42,7 +46,7 @@ impl<'a> RootDirectory<'a> {
     pub fn open(path: &Path, notes: &'a Notes) -> Result<Self> {
         let directory = nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
             .doing(|| format!("open {}", path.display()))?;
-        Ok(RootDirectory { directory, notes })
+        Ok(RootDirectory { directory, notes, passing: RefCell::default() })
     }
 
     /// Opens what stands at `path` as the container would find it.
@@ -116,16 +120,33 @@ impl<'a> RootDirectory<'a> {
         make: impl FnOnce(&OwnedFd, &OsStr) -> nix::Result<()>,
     ) -> Result<Option<OwnedFd>> {
         let what = || format!("note {}", name.display());
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let above = fstat(parent).doing(what)?;
+        if self.passing.borrow().contains(&above.st_dev) {
+            return match make(parent, name) {
+                Err(Errno::EEXIST) => Ok(None),
+                made => made.and_then(|()| openat(parent, name, flags, Mode::empty())).map(Some).doing(what),
+            };
+        }
         let path = real_path(parent)?.join(name);
-        self.notes.add(&Note::Making { path: path.clone(), above: fstat(parent).doing(what)?.into() })?;
+        self.notes.add(&Note::Making { path: path.clone(), above: above.into() })?;
         match make(parent, name) {
             Err(Errno::EEXIST) => return self.notes.add(&Note::Foreign { path }).map(|()| None),
             made => made.map_err(|errno| Error::new(errno.to_string()))?,
         }
-        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let made = openat(parent, name, flags, Mode::empty()).doing(what)?;
         self.notes.add(&Note::Made { path, identity: fstat(&made).doing(what)?.into() })?;
         Ok(Some(made))
+    }
+
+    /// Takes nothing down that is made on the file system of `directory`, which ends with the container.
+    ///
+    /// # Errors
+    /// It can't be looked at.
+    pub(crate) fn forget_on(&self, directory: &OwnedFd) -> Result<()> {
+        let device = fstat(directory).doing(|| "look at a new file system".into())?.st_dev;
+        self.passing.borrow_mut().insert(device);
+        Ok(())
     }
 
     /// Notes that the root is mounted on itself next.

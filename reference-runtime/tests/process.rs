@@ -4,13 +4,15 @@
 
 mod sandbox;
 
+use nix::libc;
 use sandbox::{sandboxed, wait_until};
 use serde_json::json;
 use std::fs;
 use std::io::{IoSliceMut, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixListener;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 #[test]
 fn arguments_environment_and_directory_are_the_configs() {
@@ -280,14 +282,22 @@ fn the_runtimes_program_cannot_be_reached() {
         let mut config = sandbox.config("");
         // The container process executes the runtime's own program instead of one of its own.
         config["process"]["args"] = json!(["/proc/self/exe", "--version"]);
-        let exe = fs::metadata(env!("CARGO_BIN_EXE_ocf-runtime")).unwrap();
-        sandbox.create(&config);
+        // A copy of its own, which nobody else executes: that would be no protection.
+        let runtime = sandbox.path("runtime");
+        fs::copy(env!("CARGO_BIN_EXE_ocf-runtime"), &runtime).unwrap();
+        sandbox.bundle(&config);
+        let mut create = Command::new(&runtime);
+        create.arg("--root").arg(sandbox.path("root")).args(["create", "--bundle"]).arg(sandbox.path("bundle"));
+        assert!(create.arg("c1").stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap().success());
         let pid = sandbox.state()["pid"].to_string();
-        let inside = fs::metadata(format!("/proc/{pid}/exe")).unwrap();
-        use std::os::unix::fs::MetadataExt;
-        assert_ne!((exe.dev(), exe.ino()), (inside.dev(), inside.ino()));
-        assert!(fs::OpenOptions::new().write(true).open(format!("/proc/{pid}/exe")).is_err());
+        // What a container can keep open as long as the program runs, and open for writing once nobody executes it.
+        let program =
+            fs::OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(format!("/proc/{pid}/exe")).unwrap();
         sandbox.must(&["delete", "--force", "c1"]);
+        let path = format!("/proc/self/fd/{}", program.as_raw_fd());
+        assert!(fs::OpenOptions::new().read(true).open(&path).is_ok());
+        let refused = fs::OpenOptions::new().write(true).open(&path).unwrap_err();
+        assert!(matches!(refused.raw_os_error(), Some(libc::EROFS | libc::EPERM)), "{refused}");
     });
 }
 
