@@ -43,8 +43,10 @@ pub fn apply(spec: &Spec, memberships: &[Membership], pid: i32) -> Result<()> {
 
 fn shows_cgroup_writable(entry: &Mount) -> bool {
     let destination = Path::new("/").join(entry.destination());
-    let options = mount_options::parse(entry.options().as_deref().unwrap_or_default());
-    let readonly = options.own.set & mount_options::RDONLY != 0;
+    let options = entry.options().as_deref().unwrap_or_default();
+    // Also where a later option makes it writable again: the text looks for the word.
+    let readonly = options.iter().any(|option| option == "ro")
+        || mount_options::parse(options).own.set & mount_options::RDONLY != 0;
     entry.source().as_deref() == Some(Path::new("cgroup"))
         && destination.components().eq(Path::new("/sys/fs/cgroup").components())
         && !readonly
@@ -76,5 +78,7 @@ mod tests {
         let base = |options: &[&str]| serde_json::json!({ "destination": "/sys/fs/cgroup/", "type": "cgroup", "source": "cgroup", "options": options });
         assert!(entry(base(&["rw"])));
         assert!(!entry(base(&["ro"])));
+        assert!(!entry(base(&["ro", "rw"])));
+        assert!(!entry(base(&["rro"])));
     }
 }

@@ -89,16 +89,17 @@ fn read(rules: &[LinuxDeviceCgroup]) -> Result<Vec<Rule>> {
 // [devices.rule-type] [devices.rule-major] [devices.rule-minor] [devices.rule-access]
 fn read_one(rule: &LinuxDeviceCgroup) -> Result<Vec<Rule>> {
     let kinds: &[bool] = match rule.typ() {
-        None | Some(Type::A) => &[false, true],
-        Some(Type::C | Type::U) => &[false],
+        None | Some(Type::A) => &[true, false],
+        Some(Type::C) => &[false],
         Some(Type::B) => &[true],
-        Some(Type::P) => return Err(Error::new("p is no type of a rule")),
+        Some(other) => return Err(Error::new(format!("type: {} is none of a rule", other.as_str()))),
     };
     // A negative number is commonly written for any.
-    let number = |number: Option<i64>| {
-        number.filter(|number| *number >= 0).map(u32::try_from).transpose().doing(|| "read its numbers".into())
+    let number = |name, number: Option<i64>| {
+        let number = number.filter(|number| *number >= 0);
+        number.map(|number| u32::try_from(number).doing(|| format!("{name}: {number}"))).transpose()
     };
-    let (allow, major, minor) = (rule.allow(), number(rule.major())?, number(rule.minor())?);
+    let (allow, major, minor) = (rule.allow(), number("major", rule.major())?, number("minor", rule.minor())?);
     let access = read_access(rule.access().as_deref())?;
     Ok(kinds.iter().map(|block| Rule { allow, block: *block, major, minor, access }).collect())
 }
@@ -108,18 +109,22 @@ fn read_access(letters: Option<&str>) -> Result<u8> {
         'r' => Ok(access | READ),
         'w' => Ok(access | WRITE),
         'm' => Ok(access | MAKE),
-        _ => Err(Error::new(format!("{letter} is no access"))),
+        _ => Err(Error::new(format!("access: {letter} is none"))),
     })
 }
 
-/// A rule that denies everything is meant to make room for others, and not to take the default devices away, which the
-/// container has to have: they are allowed again right after the last of that kind.
+/// A rule that denies the use of everything is meant to make room for others, and not to take the default devices
+/// away, which the container has to have: they are allowed again right after it.
 fn with_defaults(rules: &[Rule]) -> Vec<Rule> {
-    let general = |rule: &Rule| !rule.allow && rule.major.is_none() && rule.minor.is_none();
-    let Some(last) = rules.iter().rposition(general) else { return rules.to_vec() };
-    let defaults =
-        DEFAULTS.map(|(major, minor)| Rule { allow: true, block: false, major: Some(major), minor, access: ALL });
-    [&rules[..=last], &defaults, &rules[last + 1..]].concat()
+    let mut all = Vec::new();
+    for rule in rules {
+        all.push(*rule);
+        let is_general = !rule.allow && !rule.block && rule.major.is_none() && rule.minor.is_none();
+        if is_general && rule.access & (READ | WRITE) != 0 {
+            all.extend(DEFAULTS.map(|(major, minor)| Rule { allow: true, major: Some(major), minor, ..*rule }));
+        }
+    }
+    all
 }
 
 impl Rule {
@@ -162,7 +167,15 @@ impl List {
     /// A rule takes out what earlier exceptions say about its devices. Where one of these says more, the list would
     /// need an exception from an exception, which the controller doesn't have.
     fn of(rules: &[Rule]) -> Result<Self> {
-        let mut list = List { all: None, exceptions: Vec::new() };
+        let all = |block| Rule { allow: true, block, major: None, minor: None, access: ALL };
+        let each = List { all: Some(false), exceptions: vec![all(false), all(true)] };
+        // What has no exceptions yet may have some if each kind of device is an exception itself.
+        let list = List { all: None, exceptions: Vec::new() }.with(rules);
+        list.or_else(|error| each.with(rules).map_err(|_| error))
+    }
+
+    fn with(self, rules: &[Rule]) -> Result<Self> {
+        let mut list = self;
         let mut rules = rules.iter().peekable();
         while let Some(rule) = rules.next() {
             let is_all = |rule: &Rule| rule.major.is_none() && rule.minor.is_none() && rule.access == ALL;
@@ -180,19 +193,36 @@ impl List {
 
     fn add(&mut self, rule: Rule) -> Result<()> {
         // Without a rule about all devices what isn't denied is allowed, as far as the parent allows it.
-        let all = self.all.unwrap_or(true);
+        if rule.allow != self.all.unwrap_or(true) {
+            self.except(rule);
+            return Ok(());
+        }
         for exception in &mut self.exceptions {
             if rule.covers(exception) {
                 exception.access &= !rule.access;
-            } else if rule.allow == all && rule.overlaps(exception) && exception.access & rule.access != 0 {
+            } else if rule.overlaps(exception) && exception.access & rule.access != 0 {
                 return Err(Error::new(format!("cgroup v1 can't express {rule} after {exception}")));
             }
         }
         self.exceptions.retain(|exception| exception.access != 0);
-        if rule.allow != all {
-            self.exceptions.push(rule);
-        }
         Ok(())
+    }
+
+    /// The kernel wants one exception with all letters of an access, so where two meet there is one with those of both.
+    fn except(&mut self, rule: Rule) {
+        let both = |other: &Rule| Rule {
+            major: other.major.or(rule.major),
+            minor: other.minor.or(rule.minor),
+            access: other.access | rule.access,
+            ..rule
+        };
+        let meetings = self.exceptions.iter().filter(|other| rule.overlaps(other)).map(both);
+        let mut new: Vec<Rule> = meetings.filter(|both| both.access != rule.access).collect();
+        self.exceptions.retain(|other| !rule.covers(other));
+        if !new.iter().any(|both| both.covers(&rule)) {
+            new.push(rule);
+        }
+        self.exceptions.append(&mut new);
     }
 
     // [devices.rule-allows] [devices.rule-denies]
@@ -226,6 +256,38 @@ mod tests {
         assert_eq!(List::of(&denied).unwrap().all, Some(false));
         let specific = serde_json::json!([{ "allow": false, "type": "c", "major": 1, "minor": 7, "access": "rwm" }]);
         assert_eq!(with_defaults(&rules(specific)).len(), 1);
+        for (kind, access) in [("b", "rwm"), ("c", "m")] {
+            let other = serde_json::json!([{ "allow": false, "type": kind, "access": access }]);
+            assert_eq!(with_defaults(&rules(other)).len(), 1, "it takes no default device away");
+        }
+    }
+
+    #[test]
+    fn a_kind_of_device_can_have_exceptions() {
+        let characters = rules(serde_json::json!([{ "allow": false, "type": "c", "access": "w" }]));
+        let list = List::of(&with_defaults(&characters)).unwrap();
+        assert_eq!(list.all, Some(false));
+        let lines: Vec<String> = list.exceptions.iter().map(Rule::to_string).collect();
+        assert_eq!(lines[..3], ["c *:* rm", "b *:* rwm", "c 1:3 rwm"]);
+        let denied = rules(serde_json::json!([{ "allow": false, "type": "c", "access": "m" }]));
+        let list = List::of(&with_defaults(&denied)).unwrap();
+        assert_eq!((list.all, list.exceptions.len()), (None, 1), "the parent's list goes on to hold");
+    }
+
+    #[test]
+    fn what_is_no_rule_is_refused_by_name() {
+        for (rule, beginning) in [
+            (serde_json::json!({ "allow": true, "type": "u" }), "linux.resources.devices[0]: type: u "),
+            (
+                serde_json::json!({ "allow": true, "major": 4_294_967_296_i64 }),
+                "linux.resources.devices[0]: major: 4294967296",
+            ),
+            (serde_json::json!({ "allow": true, "access": "rx" }), "linux.resources.devices[0]: access: x "),
+        ] {
+            let rule = serde_json::from_value(rule).unwrap();
+            let error = read(&[rule]).unwrap_err().to_string();
+            assert!(error.starts_with(beginning), "{error}");
+        }
     }
 
     #[test]
@@ -240,6 +302,20 @@ mod tests {
     }
 
     #[test]
+    fn one_exception_has_all_letters() {
+        let allow = |minor: Option<i64>, access| serde_json::json!({ "allow": true, "type": "c", "major": 10, "minor": minor, "access": access });
+        let (part, whole) = (allow(Some(5), "w"), allow(None, "r"));
+        let rules = |first: &serde_json::Value, second: &serde_json::Value| {
+            list(serde_json::json!([{ "allow": false }, first, second])).unwrap()
+        };
+        assert_eq!(rules(&part, &whole), ["c 10:5 rw", "c 10:* r"]);
+        assert_eq!(rules(&whole, &part), ["c 10:* r", "c 10:5 rw"]);
+        assert_eq!(rules(&allow(None, "rw"), &part), ["c 10:* rw", "c 10:5 rw"]);
+        let minor = serde_json::json!({ "allow": true, "type": "c", "minor": 5, "access": "w" });
+        assert_eq!(rules(&whole, &minor), ["c 10:* r", "c 10:5 rw", "c *:5 w"]);
+    }
+
+    #[test]
     fn an_exception_from_an_exception_is_refused() {
         let hole = serde_json::json!([
             { "allow": false },
@@ -247,11 +323,5 @@ mod tests {
             { "allow": false, "type": "c", "major": 10, "minor": 229, "access": "w" },
         ]);
         list(hole).unwrap_err();
-    }
-
-    #[test]
-    fn unknown_letters_are_refused() {
-        read_access(Some("rx")).unwrap_err();
-        assert_eq!(read_access(None).unwrap(), ALL);
     }
 }

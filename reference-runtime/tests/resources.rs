@@ -531,7 +531,8 @@ fn configured_devices_are_made_as_described() {
 fn device_rules_are_enforced() {
     sandboxed(|sandbox| {
         let script = "for d in null zero mem0; do dd if=/dev/$d of=/dev/null count=1 2>/dev/null && echo $d; done; \
-            mknod /made c 1 5 2>/dev/null && echo made && rm /made; (echo x >/dev/mem0) 2>/dev/null && echo written; exit 0";
+            mknod /made c 1 5 2>/dev/null && echo made && rm /made; (: <>/dev/zero) 2>/dev/null && echo both; \
+            (echo x >/dev/mem0) 2>/dev/null && echo written; exit 0";
         let with = |rules: serde_json::Value| {
             sandbox.run(script, |config| {
                 config["linux"]["devices"] =
@@ -541,11 +542,19 @@ fn device_rules_are_enforced() {
             })
         };
         // 1:11 is /dev/kmsg, which anybody can be denied and root can read; non-blocking reads end with a record.
-        assert_eq!(with(json!([{ "allow": false, "access": "rwm" }])), "null\nzero\nmade\n");
+        assert_eq!(with(json!([{ "allow": false, "access": "rwm" }])), "null\nzero\nmade\nboth\n");
+        assert_eq!(with(json!([{ "allow": false, "type": "c" }])), "null\nzero\nmade\nboth\n");
         let write = json!([{ "allow": false, "access": "rwm" }, { "allow": true, "type": "c", "major": 1, "minor": 11, "access": "w" }]);
-        assert_eq!(with(write), "null\nzero\nmade\nwritten\n");
-        let denied = json!([{ "allow": false, "access": "rwm" }, { "allow": false, "type": "c", "major": 1, "minor": 5, "access": "rwm" }]);
-        assert_eq!(with(denied), "null\n");
+        assert_eq!(with(write), "null\nzero\nmade\nboth\nwritten\n");
+        let without = |access| json!({ "allow": false, "type": "c", "major": 1, "minor": 5, "access": access });
+        assert_eq!(with(json!([{ "allow": false }, without("rwm")])), "null\n");
+        assert_eq!(with(json!([{ "allow": false }, without("w")])), "null\nzero\nmade\n");
+        // Two rules allow together what neither does alone.
+        let halves = json!([
+            { "allow": false }, without("rwm"), { "allow": true, "type": "c", "minor": 5, "access": "r" },
+            { "allow": true, "type": "c", "major": 1, "minor": 5, "access": "w" },
+        ]);
+        assert_eq!(with(halves), "null\nzero\nboth\n");
     });
 }
 
