@@ -5,7 +5,7 @@ use crate::hooks::pidfd_open;
 use crate::resources::{self, Moment};
 use crate::{cpu, device_rules};
 use nix::libc;
-use nix::unistd::Pid;
+use nix::unistd::{AccessFlags, Pid, access};
 use oci_spec::runtime::{LinuxResources, Spec};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -96,6 +96,9 @@ pub fn plan(spec: &Spec, id: &str, placement: &mut Placement) -> Result<Vec<Memb
     let mut memberships = Vec::new();
     for hierarchy in hierarchies()? {
         let directory = hierarchy.directory(path(spec), id);
+        if is_indifferent(spec) && !can_be_made(&directory) {
+            continue;
+        }
         check_fitness(&directory).doing(|| format!("use the cgroup {}", directory.display()))?;
         let above = directory.ancestors().take_while(|path| path.starts_with(&hierarchy.mountpoint));
         let mut missing: Vec<PathBuf> = above.filter(|path| !path.exists()).map(Path::to_owned).collect();
@@ -107,6 +110,26 @@ pub fn plan(spec: &Spec, id: &str, placement: &mut Placement) -> Result<Vec<Memb
     // What can't be had is known before anything is made for it.
     resources(spec).map_or(Ok(()), |resources| resources::check(resources, &memberships))?;
     Ok(memberships)
+}
+
+/// Whether the config asks neither for a place nor for limits: then a container whose caller may make no cgroup goes
+/// without one, in that of its caller. // [cgroups.path-unset]
+fn is_indifferent(spec: &Spec) -> bool {
+    path(spec).is_none() && resources(spec).is_none_or(|resources| *resources == LinuxResources::default())
+}
+
+fn can_be_made(directory: &Path) -> bool {
+    let above = directory.ancestors().find(|path| path.exists());
+    above.is_some_and(|above| access(above, AccessFlags::W_OK).is_ok())
+}
+
+/// The cgroups that the calling process is in.
+///
+/// # Errors
+/// /proc can't be read.
+pub fn own() -> Result<Vec<Membership>> {
+    let member = |hierarchy: Hierarchy| Membership { directory: hierarchy.mountpoint.join(&hierarchy.own), hierarchy };
+    Ok(hierarchies()?.into_iter().map(member).collect())
 }
 
 /// Who is in the cgroup already would share the container's limits, and its end. // [cgroups.fitness-checked]
@@ -126,17 +149,10 @@ fn check_fitness(directory: &Path) -> Result<()> {
 /// # Errors
 /// Names the cgroup or the limit.
 // [cgroups.path-created]
-pub fn make(spec: &Spec, memberships: &mut Vec<Membership>, placement: &mut Placement) -> Result<()> {
+pub fn make(spec: &Spec, memberships: &[Membership], placement: &mut Placement) -> Result<()> {
     let mut others = Vec::new();
-    // Whose caller may make no cgroup is in its own, unless a place or limits are asked for. // [cgroups.path-unset]
-    let indifferent = path(spec).is_none() && resources(spec).is_none();
     for directory in &placement.made {
         match fs::create_dir(directory) {
-            Err(error) if indifferent && error.kind() == std::io::ErrorKind::PermissionDenied => {
-                memberships.retain(|member| !member.directory.starts_with(directory));
-                others.push(directory.clone());
-                continue;
-            }
             // Somebody else was quicker, and so it is theirs.
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => others.push(directory.clone()),
             made => made.doing(|| format!("make the cgroup {}", directory.display()))?,

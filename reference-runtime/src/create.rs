@@ -100,11 +100,11 @@ impl Creation<'_> {
     fn make(&mut self, console: Option<std::os::unix::net::UnixStream>) -> Result<(), Failure> {
         let namespaces = namespaces::open_paths(&self.spec)?;
         let id_mapped_mounts = id_mapped_mounts::prepare(&self.spec, &self.bundle)?;
-        let mut cgroups = cgroups::plan(&self.spec, &self.request.id.to_string(), &mut self.record.cgroups)?;
+        let cgroups = cgroups::plan(&self.spec, &self.request.id.to_string(), &mut self.record.cgroups)?;
         self.record.rdt = intel_rdt::plan(&self.spec, &self.request.id.to_string())?;
         // Known before they are made: so they can be removed even if this process is killed at its work.
         self.save()?;
-        cgroups::make(&self.spec, &mut cgroups, &mut self.record.cgroups)?;
+        cgroups::make(&self.spec, &cgroups, &mut self.record.cgroups)?;
         intel_rdt::make(&self.spec, &mut self.record.rdt)?;
         let (start, started) = self.container.make_fifos()?;
         self.filter = seccomp::Promise::of(&self.spec, &self.container)?;

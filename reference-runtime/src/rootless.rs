@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 pub fn default_root() -> PathBuf {
     let run = Path::new("/run");
     // Asked of the directory and not of the user id, for root in a user namespace may be anybody outside.
-    let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|_| access(run, AccessFlags::W_OK).is_err());
+    let own =
+        std::env::var_os("XDG_RUNTIME_DIR").filter(|own| !own.is_empty() && access(run, AccessFlags::W_OK).is_err());
     own.map_or(run.to_owned(), PathBuf::from).join("ocf-runtime")
 }
 

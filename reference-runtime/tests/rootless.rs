@@ -101,8 +101,18 @@ fn a_caller_maps_its_own_id_to_root() {
 #[test]
 fn a_caller_without_a_cgroup_of_its_own_gets_no_limits() {
     sandboxed(|sandbox| {
-        let mut config = config(sandbox, "cat /proc/self/cgroup >/out/result");
-        assert!(live(sandbox, &config).lines().all(|line| line.ends_with(":/") || line.ends_with("::/../test")));
+        let mut config = config(sandbox, "{ cat /proc/self/cgroup; ls /sys/fs/cgroup; } >/out/result");
+        // Limits that say nothing ask for none, and the cgroups that are shown are the caller's.
+        config["linux"]["resources"] = json!({});
+        config["mounts"].as_array_mut().unwrap().push(json!({
+            "destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["nosuid", "noexec", "nodev", "ro"] }));
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap();
+        let result = live(sandbox, &config);
+        let (memberships, shown) = result.split_at(result.rfind(":/\n").unwrap() + 3);
+        assert!(!shown.is_empty(), "no cgroup is shown");
+        // In a cgroup namespace of its own the container is at the root.
+        assert_eq!(memberships.lines().count(), own.lines().count(), "{result}");
+        assert!(memberships.lines().all(|line| line.ends_with(":/")), "{result}");
         config["linux"]["resources"] = json!({ "memory": { "limit": 100_000_000 } });
         hand_over(sandbox, &config);
         let (ok, output) = call(sandbox, &["create", "--bundle", sandbox.path("bundle").to_str().unwrap(), "c1"]);
