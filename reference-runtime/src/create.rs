@@ -37,6 +37,14 @@ pub struct Request {
     pub passed: Passed,
 }
 
+impl Request {
+    /// The creation of the container `id` below `root` from the bundle in the directory `bundle`, and nothing beside.
+    pub fn new(root: impl Into<PathBuf>, id: ContainerId, bundle: impl Into<PathBuf>) -> Self {
+        let (root, bundle) = (root.into(), bundle.into());
+        Request { root, id, bundle, pid_file: None, console_socket: None, passed: Passed::default() }
+    }
+}
+
 /// A failure, and whether a hook is to blame.
 enum Failure {
     Hook(Error),
@@ -54,7 +62,7 @@ impl From<Error> for Failure {
 /// # Errors
 /// It can't be made as described; then nothing of it remains.
 // [create.new-container] [create.unappliable-property-no-container]
-pub fn create(request: &Request) -> Result<Container> {
+pub(crate) fn create(request: &Request) -> Result<Container> {
     request.passed.hold_back()?;
     let bundle = fs::canonicalize(&request.bundle).doing(|| format!("find the bundle {}", request.bundle.display()))?;
     let (spec, text) = config::load(&bundle)?;

@@ -12,7 +12,7 @@ use std::path::Path;
 /// # Errors
 /// Something can't be removed.
 // [command-line.delete-force]
-pub fn force(root: &Path, id: &ContainerId) -> Result<()> {
+pub(crate) fn force(root: &Path, id: &ContainerId) -> Result<()> {
     Container::sweep(root, id)?;
     match root.join(id.to_string()).exists() {
         true => delete(&Container::find(root, id)?, true),
@@ -25,7 +25,7 @@ pub fn force(root: &Path, id: &ContainerId) -> Result<()> {
 /// # Errors
 /// It isn't stopped; then nothing changes.
 // [delete.creating-error] [delete.created-error] [delete.running-error] [delete.running-no-effect]
-pub fn delete(container: &Container, force: bool) -> Result<()> {
+pub(crate) fn delete(container: &Container, force: bool) -> Result<()> {
     let (record, status) = container.status()?;
     match status {
         Status::Stopped => {}

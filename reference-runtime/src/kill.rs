@@ -57,7 +57,7 @@ fn real_time(name: &str) -> Option<i32> {
 ///
 /// # Errors
 /// The container is neither created nor running; then nothing is sent. // [kill.no-effect]
-pub fn kill(container: &Container, signal: Signal) -> Result<()> {
+pub(crate) fn kill(container: &Container, signal: Signal) -> Result<()> {
     let (record, status) = container.status()?;
     match (status, record.process) {
         // [kill.running-container] [kill.created-container]

@@ -1,8 +1,9 @@
 //! The shortest honest Linux implementation of the OCI Runtime Specification 1.0.0 to 1.3.0.
 //!
-//! One file an operation: [`create`], [`start`], [`state`], [`kill`], [`delete`], [`run`], [`features`]; one file a
-//! chapter of the config beside them; in [`engine`] what only container engines ask. [`init`] is the container process and reads as the lifecycle. Comments such as
-//! `[hooks.listed-order]` name the requirement that a line fulfils.
+//! [`lifecycle`] is what a program uses, as `ocf-runtime` does: a container in a state has the operations of that state.
+//! Behind it stands one file an operation: [`create`], [`start`], [`state`], [`kill`], [`delete`], [`run`], [`features`];
+//! one file a chapter of the config; and in [`engine`] what only container engines ask. [`init`] is the container process
+//! and reads as the lifecycle. Comments such as `[hooks.listed-order]` name the requirement that a line fulfils.
 
 #![cfg(target_os = "linux")]
 
@@ -34,6 +35,7 @@ pub mod id_mapped_mounts;
 pub mod init;
 pub mod intel_rdt;
 pub mod kill;
+pub mod lifecycle;
 pub mod lsm;
 pub mod made;
 pub mod masked_paths;

@@ -5,14 +5,12 @@ mod log;
 
 use clap::Parser;
 use command_line::{Bundle, CommandLine, Format, Operation, Program};
-use ocf_runtime::container::{Container, ContainerId};
-use ocf_runtime::create::Request;
 use ocf_runtime::descriptors::Passed;
-use ocf_runtime::engine::{exec, list, pause, processes, update};
+use ocf_runtime::engine::{exec, list};
 use ocf_runtime::error::{Doing, Error, Result};
-use ocf_runtime::kill::Signal;
+use ocf_runtime::lifecycle::{self, Alive, Found, Request};
 use ocf_runtime::state::State;
-use ocf_runtime::{config, create, delete, features, kill, own_program, run, start, state};
+use ocf_runtime::{config, features, own_program, run, state};
 use oci_spec::runtime::LinuxResources;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,28 +37,28 @@ fn main() -> ExitCode {
 impl Operation {
     fn carry_out(self, root: PathBuf) -> Result<u8> {
         self.passed().close_others();
-        let find = |id: &str| -> Result<Container> { Container::find(&root, &id.parse::<ContainerId>()?) };
+        let find = |id: &str| -> Result<Found> { lifecycle::find(&root, &id.parse()?) };
         match self {
             Operation::Create(bundle) => {
-                bundle.sealed_request(root).and_then(|request| create::create(&request)).map(drop)
+                bundle.sealed_request(root).and_then(|request| lifecycle::create(&request)).map(drop)
             }
             Operation::Run(bundle) => return bundle.sealed_request(root).and_then(|request| run::run(&request)),
-            Operation::Start { id } => start::start(&find(&id)?),
-            Operation::State { id } => state::state(&find(&id)?),
-            Operation::Kill { all: false, id, signal } => kill::kill(&find(&id)?, signal.parse::<Signal>()?),
-            Operation::Kill { all: true, id, signal } => processes::kill_all(&find(&id)?, signal.parse::<Signal>()?),
-            Operation::Delete { force: false, id } => delete::delete(&find(&id)?, false),
-            Operation::Delete { force: true, id } => delete::force(&root, &id.parse()?),
+            Operation::Start { id } => find(&id)?.created()?.start().map(drop).map_err(Error::from),
+            Operation::State { id } => print_state(&find(&id)?.state()?),
+            Operation::Kill { all: false, id, signal } => find(&id)?.alive()?.kill(signal.parse()?),
+            Operation::Kill { all: true, id, signal } => find(&id)?.kill_all(signal.parse()?),
+            Operation::Delete { force: false, id } => find(&id)?.stopped()?.delete(),
+            Operation::Delete { force: true, id } => lifecycle::remove(&root, &id.parse()?),
             Operation::Features => {
                 println!("{:#}", features::features());
                 Ok(())
             }
-            Operation::Pause { id } => pause::pause(&find(&id)?),
-            Operation::Resume { id } => pause::resume(&find(&id)?),
-            Operation::Ps { format, id } => print_processes(&find(&id)?, format),
+            Operation::Pause { id } => find(&id)?.running()?.pause().map(drop),
+            Operation::Resume { id } => find(&id)?.paused()?.resume().map(drop),
+            Operation::Ps { format, id } => print_processes(&find(&id)?.processes()?, format),
             Operation::List { format, quiet } => print_list(&root, format, quiet),
-            Operation::Update { resources, id } => update::update(&find(&id)?, &read_resources(&resources)?),
-            Operation::Exec(program) => return exec_in(&find(&program.id)?, &program),
+            Operation::Update { resources, id } => find(&id)?.alive()?.update(&read_resources(&resources)?),
+            Operation::Exec(program) => return exec_in(&find(&program.id)?.alive()?, &program),
             Operation::Checkpoint(_) | Operation::Restore(_) => Err(Error::new("it is not supported")),
         }
         .map(|()| 0)
@@ -86,13 +84,13 @@ impl Bundle {
 }
 
 /// The program's exit status, or 0 if nobody waits for it.
-fn exec_in(container: &Container, program: &Program) -> Result<u8> {
+fn exec_in(container: &Alive, program: &Program) -> Result<u8> {
     own_program::seal()?;
     let process = program.read(container.config()?.process().as_ref())?;
     let Program { pid_file, console_socket, preserve_fds, .. } = program;
     let (pid_file, console_socket) = (pid_file.clone(), console_socket.clone());
     let passed = Passed::with_environment(*preserve_fds);
-    let executed = exec::exec(container, &exec::Request { process, pid_file, console_socket, passed })?;
+    let executed = container.exec(&exec::Request { process, pid_file, console_socket, passed })?;
     if program.detach { Ok(0) } else { executed.wait() }
 }
 
@@ -103,8 +101,13 @@ fn read_resources(path: &Path) -> Result<LinuxResources> {
     config::parse_resources(&text).doing(|| path.display().to_string())
 }
 
-fn print_processes(container: &Container, format: Format) -> Result<()> {
-    let pids = processes::processes(container)?;
+// [state.returned] [command-line.state]
+fn print_state(state: &State) -> Result<()> {
+    println!("{}", serde_json::to_string_pretty(state).doing(|| "encode the state".into())?);
+    Ok(())
+}
+
+fn print_processes(pids: &[i32], format: Format) -> Result<()> {
     if format == Format::Json {
         println!("{}", serde_json::json!(pids));
         return Ok(());

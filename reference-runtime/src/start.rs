@@ -22,7 +22,7 @@ enum Outcome {
 ///
 /// # Errors
 /// It isn't created, or has no process; then nothing changes. Or a hook fails; then the container is destroyed.
-pub fn start(container: &Container) -> Result<()> {
+pub(crate) fn start(container: &Container) -> Result<()> {
     let lock = container.lock()?;
     let (record, status) = container.status_under(&lock)?;
     // [start.creating-error] [start.running-error] [start.stopped-error] [start.not-created-no-effect]

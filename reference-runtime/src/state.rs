@@ -1,7 +1,5 @@
-//! The record that describes a container, and the operation that asks for it.
+//! The record that describes a container.
 
-use crate::container::Container;
-use crate::error::{Doing, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -40,17 +38,6 @@ pub struct State {
     /// The annotations of its config. // [state.annotations-of-config]
     #[serde(default, skip_serializing_if = "HashMap::is_empty")]
     pub annotations: HashMap<String, String>,
-}
-
-/// Asks for the state of a container and writes it to standard output. // [state.returned] [command-line.state]
-///
-/// # Errors
-/// There is no such container. // [state.unknown-container-error]
-pub fn state(container: &Container) -> Result<()> {
-    let state = container.state()?;
-    let text = serde_json::to_string_pretty(&state).doing(|| "encode the state".into())?;
-    println!("{text}");
-    Ok(())
 }
 
 /// The status as the specification spells it.

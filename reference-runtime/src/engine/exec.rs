@@ -66,7 +66,7 @@ impl Executed {
 ///
 /// # Errors
 /// The container is neither, or the program can't be run as described; then nothing of it remains.
-pub fn exec(container: &Container, request: &Request) -> Result<Executed> {
+pub(crate) fn exec(container: &Container, request: &Request) -> Result<Executed> {
     request.passed.hold_back()?;
     process::check(&request.process)?;
     let (record, status) = container.status()?;

@@ -17,7 +17,7 @@ const FREEZING: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// It isn't running, or has no freezer, or doesn't freeze; then it runs on.
-pub fn pause(container: &Container) -> Result<()> {
+pub(crate) fn pause(container: &Container) -> Result<()> {
     let lock = container.lock()?;
     let (record, status) = container.status_under(&lock)?;
     if status != Status::Running {
@@ -31,7 +31,7 @@ pub fn pause(container: &Container) -> Result<()> {
 ///
 /// # Errors
 /// It isn't paused.
-pub fn resume(container: &Container) -> Result<()> {
+pub(crate) fn resume(container: &Container) -> Result<()> {
     let lock = container.lock()?;
     let (record, status) = container.status_under(&lock)?;
     if status != Status::Paused {

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 ///
 /// # Errors
 /// There is no such container.
-pub fn processes(container: &Container) -> Result<Vec<i32>> {
+pub(crate) fn processes(container: &Container) -> Result<Vec<i32>> {
     let record = container.record()?;
     // They are in the same place of each hierarchy.
     let Some(member) = record.cgroups.memberships.first() else { return Ok(Vec::new()) };
@@ -26,7 +26,7 @@ pub fn processes(container: &Container) -> Result<Vec<i32>> {
 ///
 /// # Errors
 /// A process can't be signalled, for another reason than that it has exited.
-pub fn kill_all(container: &Container, signal: Signal) -> Result<()> {
+pub(crate) fn kill_all(container: &Container, signal: Signal) -> Result<()> {
     let record = container.record()?;
     for pid in processes(container)? {
         match pidfd_open(Pid::from_raw(pid)).and_then(|process| send(&process, signal.number())) {

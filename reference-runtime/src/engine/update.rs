@@ -10,7 +10,7 @@ use oci_spec::runtime::LinuxResources;
 ///
 /// # Errors
 /// The container is neither created nor running, or a limit can't be set; those before it are.
-pub fn update(container: &Container, limits: &LinuxResources) -> Result<()> {
+pub(crate) fn update(container: &Container, limits: &LinuxResources) -> Result<()> {
     let lock = container.lock()?;
     let (record, status) = container.status_under(&lock)?;
     if !matches!(status, Status::Created | Status::Running | Status::Paused) {
