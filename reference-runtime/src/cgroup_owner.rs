@@ -2,7 +2,7 @@
 
 use crate::cgroups::Membership;
 use crate::error::{Doing, Result};
-use crate::{mount_options, namespaces};
+use crate::namespaces;
 use oci_spec::runtime::{LinuxNamespaceType as Type, Mount, Spec};
 use std::fs;
 use std::io::ErrorKind;
@@ -43,10 +43,8 @@ pub fn apply(spec: &Spec, memberships: &[Membership], pid: i32) -> Result<()> {
 
 fn shows_cgroup_writable(entry: &Mount) -> bool {
     let destination = Path::new("/").join(entry.destination());
-    let options = entry.options().as_deref().unwrap_or_default();
     // Also where a later option makes it writable again: the text looks for the word.
-    let readonly = options.iter().any(|option| option == "ro")
-        || mount_options::parse(options).own.set & mount_options::RDONLY != 0;
+    let readonly = entry.options().iter().flatten().any(|option| option == "ro" || option == "rro");
     entry.source().as_deref() == Some(Path::new("cgroup"))
         && destination.components().eq(Path::new("/sys/fs/cgroup").components())
         && !readonly
