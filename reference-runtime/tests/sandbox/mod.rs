@@ -228,11 +228,17 @@ impl Sandbox {
 
     /// Writes the bundle, with a root file system that holds only `marker`.
     pub fn bundle(&self, config: &Value) {
-        let rootfs = self.path("bundle/rootfs");
-        fs::create_dir_all(&rootfs).unwrap();
+        self.bundle_at("bundle", config);
+    }
+
+    /// Writes another bundle.
+    pub fn bundle_at(&self, name: &str, config: &Value) -> String {
+        let bundle = self.path(name);
+        fs::create_dir_all(bundle.join("rootfs")).unwrap();
         fs::create_dir_all(self.path("out")).unwrap();
-        fs::write(rootfs.join("marker"), "visible\n").unwrap();
-        fs::write(self.path("bundle/config.json"), config.to_string()).unwrap();
+        fs::write(bundle.join("rootfs/marker"), "visible\n").unwrap();
+        fs::write(bundle.join("config.json"), config.to_string()).unwrap();
+        bundle.to_str().unwrap().to_owned()
     }
 
     /// A path in the test's own directory.
