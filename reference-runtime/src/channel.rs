@@ -2,9 +2,10 @@
 
 use crate::error::{Doing, Error, Result};
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use serde::{Deserialize, Serialize};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// No packet is longer, in bytes: a path, or a text of [`TEXT`] characters, each of which may be written as six.
 const PACKET: usize = 64 << 10;
@@ -107,6 +108,15 @@ impl Channel {
             Err(Errno::ECONNRESET) => recv(self.0.as_raw_fd(), packet, flags),
             read => read,
         }
+    }
+
+    /// Whether there is anything to receive that need not be waited for.
+    ///
+    /// # Errors
+    /// poll(2) fails.
+    pub fn is_spoken_to(&self) -> Result<bool> {
+        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO).map(|ready| ready > 0).doing(|| "listen to the other process".into())
     }
 
     /// Waits for exactly `message`.

@@ -196,13 +196,20 @@ impl Creation<'_> {
                 self.complete(cgroups)?;
                 channel.send(&Message::HooksRun)?;
             }
+            // Now that it waits for us, its parent has only that to tell and to end; if that was killed nothing will come.
+            if (is_ready || needs_devices) && self.record.process.is_none() {
+                self.await_first_process()?;
+                if !channel.is_spoken_to()? {
+                    return Err(Error::new("the first process was killed").into());
+                }
+            }
             match channel.receive()? {
                 Message::NeedsMappings => {
                     namespaces::write_mappings(&self.spec, child)?;
                     channel.send(&Message::Mapped)?;
                 }
                 Message::Forked(pid) => {
-                    waitpid(child, None).doing(|| "wait for the first process".into())?;
+                    self.await_first_process()?;
                     self.adopt(Pid::from_raw(pid))?;
                 }
                 Message::NeedsDevices => needs_devices = true,
@@ -227,6 +234,11 @@ impl Creation<'_> {
         self.child = None;
         intel_rdt::join(&self.record.rdt, pid.as_raw())?;
         self.save()
+    }
+
+    fn await_first_process(&mut self) -> Result<()> {
+        let Some(child) = self.child.take() else { return Ok(()) };
+        waitpid(child, None).map(drop).doing(|| "wait for the first process".into())
     }
 
     fn delegate_cgroup(&self, cgroups: &[Membership]) -> Result<()> {
