@@ -42,6 +42,13 @@ pub struct Request {
     pub passed: Passed,
 }
 
+impl Request {
+    /// That `process` be run, and nothing beside.
+    pub fn new(process: Process) -> Self {
+        Request { process, pid_file: None, console_socket: None, passed: Passed::default() }
+    }
+}
+
 /// The process of a program that runs, a child of the calling one, from which signals are held back meanwhile.
 #[derive(Debug)]
 pub struct Executed {
