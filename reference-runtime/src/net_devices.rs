@@ -126,7 +126,9 @@ impl Moved {
 
     /// Gives all back, as far as that is possible. // [errors.environment-unchanged]
     pub fn give_back(&self) {
-        for (outside, inside, was_up) in &self.devices {
+        // One that could not be moved is not there.
+        let is_there = |name: &str| !matches!(self.container.device(name), Ok(None));
+        for (outside, inside, was_up) in self.devices.iter().filter(|(_, inside, _)| is_there(inside)) {
             if let Err(error) = transfer(&self.container, inside, &self.own, outside, *was_up) {
                 crate::error::warn(format!("give the network device {outside} back: {error}"));
             }
