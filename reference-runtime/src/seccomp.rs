@@ -127,7 +127,8 @@ impl Promise {
     /// There is no memory, or no place for the socket over which the listener will go.
     pub fn of(spec: &Spec, container: &Container) -> Result<Option<Self>> {
         let Some(seccomp) = of(spec) else { return Ok(None) };
-        let listener = notifies(seccomp).then(|| seccomp_listener::listen(container)).transpose()?;
+        let listener =
+            notifies(seccomp).then(|| seccomp_listener::listen(&seccomp_listener::socket(container))).transpose()?;
         Ok(Some(Promise { program: memory()?, listener }))
     }
 
@@ -167,17 +168,14 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// The filter for a further program in a container.
+    /// The filter for a further program in a container; the start operation's part is the executing process's.
     ///
     /// # Errors
-    /// libseccomp refuses, or somebody would have to be told of its listener.
-    pub fn of(spec: &Spec, root: &Path) -> Result<Option<Self>> {
+    /// libseccomp refuses, or the program becomes too long.
+    pub fn of(spec: &Spec, root: &Path, listener: Option<UnixListener>) -> Result<Option<Self>> {
         let Some(seccomp) = of(spec) else { return Ok(None) };
-        if notifies(seccomp) {
-            return Err(Error::new("linux.seccomp: SCMP_ACT_NOTIFY is not supported for further programs"));
-        }
         let program = seccomp_cache::program(root, seccomp).doing(|| "linux.seccomp".into())?;
-        Ok(Some(Filter::new(spec, program, None)))
+        Ok(Some(Filter::new(spec, program, listener)))
     }
 
     fn new(spec: &Spec, program: Vec<u8>, listener: Option<UnixListener>) -> Self {

@@ -5,13 +5,13 @@
 //! a second one, to which the filter doesn't apply, gives the descriptor to the start operation, over a socket in the
 //! container's directory. The start operation sends it on.
 
-use crate::container::{Container, Record};
+use crate::container::Container;
 use crate::error::{Doing, Error, Result};
 use crate::seccomp;
-use crate::state::{State, Status};
+use crate::state::State;
 use nix::libc;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
-use oci_spec::runtime::LinuxSeccomp;
+use oci_spec::runtime::{LinuxSeccomp, Spec};
 use serde::Serialize;
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut, Read, Write};
@@ -44,13 +44,17 @@ fn path(seccomp: &LinuxSeccomp) -> Option<&Path> {
     seccomp.listener_path().as_deref().filter(|path| !path.as_os_str().is_empty())
 }
 
-/// Makes the socket at which the container process waits for the start operation.
+/// The place of the socket at which the container process waits for the start operation.
+pub fn socket(container: &Container) -> PathBuf {
+    container.file(SOCKET)
+}
+
+/// Makes a socket at which a process waits for whoever passes its listener on.
 ///
 /// # Errors
 /// It can't be made.
-pub fn listen(container: &Container) -> Result<UnixListener> {
-    let path = container.file(SOCKET);
-    at(&path, UnixListener::bind).doing(|| format!("make {}", path.display()))
+pub fn listen(path: &Path) -> Result<UnixListener> {
+    at(path, UnixListener::bind).doing(|| format!("make {}", path.display()))
 }
 
 fn connect(path: &Path) -> std::io::Result<UnixStream> {
@@ -172,16 +176,20 @@ impl Agent {
     /// Nobody listens.
     // [seccomp.listener-told] [seccomp.listener-failure-refused] [seccomp.listener-ignored]
     pub fn reach(container: &Container) -> Result<Option<Self>> {
-        let socket = container.file(SOCKET);
-        if !socket.exists() {
-            return Ok(None);
-        }
-        let spec = container.config()?;
-        let Some((seccomp, path)) = seccomp::of(&spec).and_then(|seccomp| Some((seccomp, path(seccomp)?))) else {
+        let socket = socket(container);
+        if socket.exists() { Agent::connect(&container.config()?, &socket) } else { Ok(None) }
+    }
+
+    /// As [`Agent::reach`], where the process waits at `socket`.
+    ///
+    /// # Errors
+    /// Nobody listens.
+    pub fn connect(spec: &Spec, socket: &Path) -> Result<Option<Self>> {
+        let Some((seccomp, path)) = seccomp::of(spec).and_then(|seccomp| Some((seccomp, path(seccomp)?))) else {
             return Ok(None);
         };
         let listener = connect(path).doing(|| format!("connect to linux.seccomp.listenerPath {}", path.display()))?;
-        let container = connect(&socket).doing(|| "reach the container process".into())?;
+        let container = connect(socket).doing(|| "reach the container process".into())?;
         Ok(Some(Agent { listener, container, metadata: seccomp.listener_metadata().clone() }))
     }
 
@@ -191,15 +199,14 @@ impl Agent {
     /// # Errors
     /// The listener can't be sent; then the container process ends.
     // [seccomp.listener-one-state] [seccomp.listener-not-reused] [seccomp.listener-closed] [seccomp.listener-descriptor]
-    pub fn introduce(self, container: &Container, record: &Record) -> Result<()> {
+    pub fn introduce(self, pid: Option<i32>, state: &State) -> Result<()> {
         let Some(fd) = receive(&self.container).doing(|| "get linux.seccomp's listener".into())? else { return Ok(()) };
-        let state = record.state(container.id(), Status::Created);
         let state = ContainerProcessState {
             oci_version: &state.oci_version,
             fds: ["seccompFd"], // [seccomp.listener-descriptor-name]
-            pid: state.pid,
+            pid,
             metadata: self.metadata.as_deref(),
-            state: &state,
+            state,
         };
         let text = serde_json::to_vec(&state).doing(|| "encode the container process state".into())?;
         send(&self.listener, fd.as_raw_fd(), &text).doing(|| "send linux.seccomp's listener".into())?;

@@ -76,7 +76,8 @@ fn order(container: &Container, record: &Record, process: &OwnedFd, mut agent: O
             match serde_json::from_slice(&line).doing(|| "understand the container process".into())? {
                 Answer::Executing => {
                     let agent = agent.take();
-                    executing = Some(agent.map_or(Ok(()), |agent| agent.introduce(container, record)));
+                    let state = record.state(container.id(), Status::Created);
+                    executing = Some(agent.map_or(Ok(()), |agent| agent.introduce(state.pid, &state)));
                 }
                 Answer::HookFailed(text) => return Ok(Outcome::HookFailed(Error::new(text))),
                 Answer::Failed(text) => return Ok(Outcome::Failed(Error::new(text))),

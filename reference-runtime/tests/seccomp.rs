@@ -483,6 +483,39 @@ fn each_call_may_be_one_to_be_answered() {
 }
 
 #[test]
+fn a_further_program_has_a_listener_of_its_own() {
+    sandboxed(|sandbox| {
+        let socket = sandbox.path("agent");
+        let filter = json!({
+            "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": socket,
+            "syscalls": [{ "names": ["getsid"], "action": "SCMP_ACT_NOTIFY" }] });
+        let mut config = config(sandbox, "", filter);
+        config["process"]["args"] = json!(["/bin/sleep", "1000"]);
+        sandbox.bundle(&config);
+        let listener = UnixListener::bind(&socket).unwrap();
+        let program = format!("{CALL}; print call({}, 5), ' ', $$", libc::SYS_getsid);
+        std::thread::scope(|scope| {
+            let agent = scope.spawn(|| {
+                let first = hear(&listener);
+                let (told, notifications) = hear(&listener);
+                assert_eq!(answer(notifications.as_fd(), libc::SYS_getsid, 4242), 1);
+                (first.0, told)
+            });
+            sandbox.create(&config);
+            sandbox.must(&["start", "c1"]);
+            let said = sandbox.must(&["exec", "c1", "/usr/bin/perl", "-e", &program]).stdout;
+            assert!(said.starts_with("4242 "), "{said}");
+            let (first, told) = agent.join().unwrap();
+            assert_eq!((&told["state"]["pid"], &told["state"]["status"]), (&first["pid"], &json!("running")));
+            assert!(told["pid"].as_i64().unwrap() > first["pid"].as_i64().unwrap(), "{told}");
+        });
+        fs::remove_file(&socket).unwrap();
+        assert!(sandbox.refused(&["exec", "c1", "/bin/true"]).contains("listenerPath"));
+        sandbox.must(&["delete", "--force", "c1"]);
+    });
+}
+
+#[test]
 fn without_anybody_who_listens_a_start_fails_and_can_be_tried_again() {
     sandboxed(|sandbox| {
         let socket = sandbox.path("agent");

@@ -12,7 +12,8 @@ use crate::error::{Doing, Error, Result};
 use crate::init::{Fork, finish, fork_sibling};
 use crate::lsm::Labels;
 use crate::process;
-use crate::seccomp::Filter;
+use crate::seccomp::{self, Filter};
+use crate::seccomp_listener::{self, Agent};
 use crate::signals::Held;
 use crate::state::{self, Status};
 use crate::terminal::{self, Terminal};
@@ -27,6 +28,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, chroot, fchdir, fork, setsid};
 use oci_spec::runtime::{LinuxNamespaceType as Type, Process, Spec};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 /// What is to be run.
@@ -81,28 +83,47 @@ pub(crate) fn exec(container: &Container, request: &Request) -> Result<Executed>
         return Err(Error::new(format!("it is {}, neither created nor running", state::name(status))));
     };
     let console = terminal::connect(Some(&request.process), request.console_socket.as_deref())?;
-    let place = Place::of(container, init.pidfd()?, init.pid)?;
+    let (waiting, agent) = meet_listener(container)?.unzip();
+    let place = Place::of(container, init.pidfd()?, init.pid, waiting)?;
+    // Asked last: it was this process that told its places.
+    if !init.is_alive() {
+        return Err(Error::new("the container process has exited"));
+    }
     let terminal = console.is_some().then(|| place.open_terminal()).transpose()?;
     let (channel, theirs) = Channel::pair()?;
     let held = Held::hold()?;
     // SAFETY: this process has one thread, so the child may do whatever the parent may.
     let first = match unsafe { fork() }.doing(|| "fork the first process".into())? {
         ForkResult::Child => {
-            drop((channel, console));
+            drop((channel, console, agent));
             Newcomer { request, place, terminal, channel: theirs, held }.come()
         }
         ForkResult::Parent { child } => child,
     };
-    drop(theirs);
-    let mut accompanied = Accompanied { first: Some(first), process: None };
-    let outcome = accompanied.until_executed(request, &record.cgroups, init.pid, &channel).and_then(|pid| {
+    drop((place, theirs));
+    let mut escort = Escort { first: Some(first), process: None, agent };
+    let outcome = escort.place(request, &record.cgroups, init.pid).and_then(|()| {
+        let pid = escort.await_execution(container, &channel)?;
         if let (Some(terminal), Some(console)) = (&terminal, &console) {
             terminal.send(console)?;
         }
         request.pid_file.as_ref().map_or(Ok(()), |path| crate::create::write_whole(path, &pid.to_string()))?;
         Ok(Executed { pid, held })
     });
-    outcome.inspect_err(|_| accompanied.end())
+    outcome.inspect_err(|_| escort.end())
+}
+
+/// If the container's filter has a listener: where the new process waits, and who passes its own listener on.
+fn meet_listener(container: &Container) -> Result<Option<(UnixListener, Agent)>> {
+    let spec = container.config()?;
+    if !seccomp::of(&spec).is_some_and(seccomp::notifies) {
+        return Ok(None);
+    }
+    let socket = container.file(&format!("listener.{}", std::process::id()));
+    let waiting = seccomp_listener::listen(&socket)?;
+    let agent = Agent::connect(&spec, &socket);
+    let _ = std::fs::remove_file(&socket);
+    Ok(agent?.map(|agent| (waiting, agent)))
 }
 
 /// Where the program is to run: beside the container process, wherever that is.
@@ -125,14 +146,14 @@ struct Place {
 
 impl Place {
     /// What the descriptor `init` means is the process `pid`, which is asked for its places below.
-    fn of(container: &Container, init: OwnedFd, pid: i32) -> Result<Self> {
+    fn of(container: &Container, init: OwnedFd, pid: i32, waiting: Option<UnixListener>) -> Result<Self> {
         let namespaces = other_namespaces(pid)?;
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let root = open(Path::new(&format!("/proc/{pid}/root")), flags, Mode::empty())
             .doing(|| "open the container's root".into())?;
         let spec = container.config()?;
         let has_own_root = !namespaces::is_new(&spec, Type::Mount);
-        let filter = Filter::of(&spec, container.root())?;
+        let filter = Filter::of(&spec, container.root(), waiting)?;
         Ok(Place { spec, proc: procfs::open_root()?, filter, init, namespaces, root, has_own_root })
     }
 
@@ -179,19 +200,14 @@ fn other_namespaces(pid: i32) -> Result<CloneFlags> {
 }
 
 /// What the calling process has to do while the program comes up.
-struct Accompanied {
+struct Escort {
     first: Option<Pid>,
     process: Option<Pid>,
+    agent: Option<Agent>,
 }
 
-impl Accompanied {
-    fn until_executed(
-        &mut self,
-        request: &Request,
-        cgroups: &cgroups::Placement,
-        init: i32,
-        channel: &Channel,
-    ) -> Result<Pid> {
+impl Escort {
+    fn place(&self, request: &Request, cgroups: &cgroups::Placement, init: i32) -> Result<()> {
         let first = self.first.unwrap_or(Pid::this());
         let affinity = request.process.exec_cpu_affinity().as_ref();
         // [process.exec-affinity-initial]
@@ -201,7 +217,10 @@ impl Accompanied {
         // [process.exec-affinity-final] [process.exec-affinity-final-unset]
         let list = affinity.and_then(|affinity| affinity.cpu_affinity_final().as_deref());
         list.map_or(Ok(()), |list| scheduling::set_affinity(first, list))?;
-        process::set_oom_score(&request.process, first)?;
+        process::set_oom_score(&request.process, first)
+    }
+
+    fn await_execution(&mut self, container: &Container, channel: &Channel) -> Result<Pid> {
         channel.send(&Message::Placed)?;
         let (mut executing, mut failure) = (false, None);
         // It ends with the execution of the program, or with both processes, of which either may speak first.
@@ -212,11 +231,17 @@ impl Accompanied {
                 Message::Failed(text) => failure = Some(text),
                 other => failure = Some(format!("the process said {other:?}")),
             }
+            if let (true, Some(pid)) = (executing, self.process) {
+                let agent = self.agent.take();
+                agent.map_or(Ok(()), |agent| agent.introduce(Some(pid.as_raw()), &container.state()?))?;
+            }
         }
         match (self.process, failure) {
             (_, Some(text)) => Err(Error::new(text)),
             (Some(pid), None) if executing => {
-                waitpid(first, None).doing(|| "wait for the first process".into())?;
+                self.first
+                    .map_or(Ok(()), |first| waitpid(first, None).map(drop))
+                    .doing(|| "wait for the first process".into())?;
                 self.first = None;
                 Ok(pid)
             }
