@@ -1,6 +1,7 @@
 #: make conformance                        build our reference runtime and test it
 #: make conformance RUNTIMES="runc crun"   test others: names in PATH, or paths (RUNTIMES=/path/to/mine)
 #: make test                               build and run all tests; the last line is "N passed, N failed"
+#: make soak                               ten thousand containers in a row, and the runtime killed at each system call
 #: make deps                               install what is missing (Debian, Ubuntu), or name it
 #: make lint                               rustfmt, clippy and shellcheck, without a warning
 #: make install                            build `ocf` for use and install it where cargo does
@@ -35,7 +36,7 @@ unexport MAKEFLAGS MFLAGS
 .NOTPARALLEL:
 
 .DEFAULT_GOAL := help
-.PHONY: help deps conformance test lint install clean
+.PHONY: help deps conformance test soak lint install clean
 
 help:
 	@sed -n 's/^#: \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
@@ -49,9 +50,12 @@ conformance:
 test:
 	@.ci/test
 
+soak:
+	@.ci/soak
+
 lint:
 	@.ci/deps shellcheck
-	shellcheck .ci/bench-validate .ci/build .ci/conformance .ci/deps .ci/as-root .ci/run .ci/test
+	shellcheck .ci/bench-validate .ci/build .ci/conformance .ci/deps .ci/as-root .ci/run .ci/soak .ci/test
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
