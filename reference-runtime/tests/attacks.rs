@@ -151,7 +151,7 @@ fn bait(bundle: &Path) {
 fn a_neighbour_does_not_see_into_the_container_process() {
     sandboxed(|sandbox| {
         let script = "read pid </out/order; cd /proc/$pid; for at in fd/0 fd/3 fd/4 fd/5 fd/6 exe cwd root; do \
-            readlink $at && echo $at; done >/out/seen; (cat environ maps || ls root/ cwd/) >>/out/seen; echo >/out/end";
+            readlink $at && echo $at; done >/out/seen; (cat environ maps || ls root/ cwd/) >>/out/seen; echo >/out/end; exec sleep 1000";
         let config = sandbox.config(script);
         sandbox.bundle(&config);
         make_fifo(sandbox.path("out/order"));
