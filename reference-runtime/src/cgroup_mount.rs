@@ -1,6 +1,6 @@
 //! Mounts of the type `cgroup`: the container's view of its own cgroups, in the host's layout.
 
-use crate::cgroups::{self, Membership};
+use crate::cgroups::Membership;
 use crate::error::{Doing, Error, Result};
 use crate::mount_options::{self, Attributes, Options};
 use crate::mounts::{Place, open_tree, set_attributes};
@@ -18,9 +18,7 @@ pub fn make(place: &Place, destination: &Path, options: &Options) -> Result<Owne
     let flags = MsFlags::from_bits_retain(options.flags);
     let target = place.root.find_or_make(destination, Kind::Directory)?;
     place.arrival.complete()?;
-    // Without a cgroup of its own the container is in the runtime's.
-    let own = if place.cgroups.is_empty() { cgroups::own()? } else { Vec::new() };
-    match if own.is_empty() { place.cgroups } else { &own } {
+    match place.cgroups {
         [] => Err(Error::new("no cgroup hierarchy is mounted")),
         [only] if only.hierarchy.is_unified() => show(place, only, &target, options),
         several => {

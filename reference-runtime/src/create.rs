@@ -113,6 +113,8 @@ impl Creation<'_> {
         // Known before they are made: so they can be removed even if this process is killed at its work.
         self.save()?;
         cgroups::make(&self.spec, &cgroups, &mut self.record.cgroups)?;
+        // Without a cgroup of its own the container is in the runtime's, and is shown that.
+        let views = if cgroups.is_empty() { cgroups::own()? } else { cgroups.clone() };
         intel_rdt::make(&self.spec, &mut self.record.rdt)?;
         let (start, started) = self.container.make_fifos()?;
         self.filter = seccomp::Promise::of(&self.spec, &self.container)?;
@@ -131,7 +133,7 @@ impl Creation<'_> {
                     notes: &notes,
                     channel: theirs,
                     birth,
-                    cgroups: &cgroups,
+                    cgroups: &views,
                     namespaces: &namespaces,
                     id_mapped_mounts: &id_mapped_mounts,
                     start,

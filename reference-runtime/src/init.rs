@@ -48,7 +48,7 @@ pub struct Init<'a> {
     pub channel: Channel,
     /// How this process came to life.
     pub birth: Birth,
-    /// The container's cgroups.
+    /// The cgroups that the container process will be in.
     pub cgroups: &'a [Membership],
     /// The namespaces to join.
     pub namespaces: &'a [(Type, OwnedFd)],

@@ -113,6 +113,16 @@ fn a_caller_without_a_cgroup_of_its_own_gets_no_limits() {
         // In a cgroup namespace of its own the container is at the root.
         assert_eq!(memberships.lines().count(), own.lines().count(), "{result}");
         assert!(memberships.lines().all(|line| line.ends_with(":/")), "{result}");
+        let listed = |directory: &str| fs::read_dir(directory).unwrap().count();
+        let on_v2_alone = Path::new("/sys/fs/cgroup/cgroup.procs").exists();
+        // As `spec --rootless` of some runtimes writes it: what there is lies below what was shown of the host's before.
+        let namespaces = config["linux"]["namespaces"].as_array_mut().unwrap();
+        namespaces.retain(|entry| !["cgroup", "network"].contains(&entry["type"].as_str().unwrap()));
+        let result = live(sandbox, &config);
+        assert!(result.starts_with(&own), "{result}");
+        let shown = result[own.len()..].lines().count();
+        assert!(on_v2_alone || shown >= listed("/sys/fs/cgroup"), "{result}");
+        assert!(shown > 0, "no cgroup is shown");
         config["linux"]["resources"] = json!({ "memory": { "limit": 100_000_000 } });
         hand_over(sandbox, &config);
         let (ok, output) = call(sandbox, &["create", "--bundle", sandbox.path("bundle").to_str().unwrap(), "c1"]);
