@@ -73,7 +73,13 @@ pub enum Operation {
         id: String,
     },
     /// Create, start, wait for and delete a container.
-    Run(Bundle),
+    Run {
+        /// Return as soon as it runs.
+        #[arg(long, short)]
+        detach: bool,
+        #[command(flatten)]
+        bundle: Bundle,
+    },
     /// Write what this runtime can do to standard output.
     Features,
     /// Stop all processes of a container where they are.
@@ -246,7 +252,7 @@ impl Program {
 impl CommandLine {
     /// Refuses to take the three parts of a path of systemd's for a path of the file system's.
     pub fn refuse_systemd(&self) -> Result<()> {
-        let makes_cgroups = matches!(self.operation, Operation::Create(_) | Operation::Run(_));
+        let makes_cgroups = matches!(self.operation, Operation::Create(_) | Operation::Run { .. });
         if self.systemd_cgroup && makes_cgroups {
             return Err(Error::new("--systemd-cgroup is not supported"));
         }
@@ -258,7 +264,7 @@ impl fmt::Display for Operation {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Operation::Create(Bundle { id, .. }) => write!(out, "create {id}"),
-            Operation::Run(Bundle { id, .. }) => write!(out, "run {id}"),
+            Operation::Run { bundle: Bundle { id, .. }, .. } => write!(out, "run {id}"),
             Operation::Start { id } => write!(out, "start {id}"),
             Operation::State { id } => write!(out, "state {id}"),
             Operation::Kill { id, .. } => write!(out, "kill {id}"),

@@ -42,7 +42,12 @@ impl Operation {
             Operation::Create(bundle) => {
                 bundle.sealed_request(root).and_then(|request| lifecycle::create(&request)).map(drop)
             }
-            Operation::Run(bundle) => return bundle.sealed_request(root).and_then(|request| run::run(&request)),
+            Operation::Run { detach: true, bundle } => {
+                bundle.sealed_request(root).and_then(|request| run::start(&request)).map(drop)
+            }
+            Operation::Run { detach: false, bundle } => {
+                return bundle.sealed_request(root).and_then(|request| run::run(&request));
+            }
             Operation::Start { id } => find(&id)?.created()?.start().map(drop).map_err(Error::from),
             Operation::State { id } => print_state(&find(&id)?.state()?),
             Operation::Kill { all: false, id, signal } => find(&id)?.alive()?.kill(signal.parse()?),
@@ -66,7 +71,7 @@ impl Operation {
 
     fn passed(&self) -> Passed {
         match self {
-            Operation::Create(bundle) | Operation::Run(bundle) => Passed::with_environment(bundle.preserve_fds),
+            Operation::Create(bundle) | Operation::Run { bundle, .. } => Passed::with_environment(bundle.preserve_fds),
             Operation::Exec(program) => Passed::with_environment(program.preserve_fds),
             _ => Passed::default(),
         }

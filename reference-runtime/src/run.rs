@@ -3,7 +3,7 @@
 use crate::container::Process;
 use crate::create::Request;
 use crate::error::{Doing, Result};
-use crate::lifecycle;
+use crate::lifecycle::{self, Running};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -16,14 +16,21 @@ use std::os::fd::AsFd;
 /// # Errors
 /// One of the operations is an error.
 pub fn run(request: &Request) -> Result<u8> {
-    let running = lifecycle::create(request)?.start().map_err(|failed| {
+    let stopped = start(request)?.attend()?;
+    let status = stopped.exit_status().unwrap_or(0);
+    stopped.delete().map(|()| status)
+}
+
+/// Creates and starts a container.
+///
+/// # Errors
+/// One of both is an error; then nothing of the container remains.
+pub fn start(request: &Request) -> Result<Running> {
+    lifecycle::create(request)?.start().map_err(|failed| {
         // After a hook's failure it is gone already; after any other one it waits for a start that won't come.
         let _ = failed.created.map(|_| lifecycle::remove(&request.root, &request.id));
         failed.error
-    })?;
-    let stopped = running.attend()?;
-    let status = stopped.exit_status().unwrap_or(0);
-    stopped.delete().map(|()| status)
+    })
 }
 
 /// Waits for the end of a child, and passes on the signals that come meanwhile; the answer is its exit status.

@@ -118,6 +118,24 @@ fn only_a_running_container_is_paused() {
 }
 
 #[test]
+fn a_detached_run_leaves_a_running_container_or_nothing() {
+    sandboxed(|sandbox| {
+        let mut config = sandbox.config(STAY);
+        sandbox.bundle(&config);
+        let bundle = sandbox.path("bundle");
+        let run = ["run", "--detach", "--bundle", bundle.to_str().unwrap(), "c1"];
+        sandbox.must(&run);
+        assert_eq!(sandbox.status(), "running");
+        sandbox.must(&["delete", "--force", "c1"]);
+        config["hooks"] = json!({ "poststart": [{ "path": "/bin/false" }] });
+        sandbox.bundle(&config);
+        let before = sandbox.surroundings();
+        sandbox.refused(&run);
+        assert_eq!(before, sandbox.surroundings());
+    });
+}
+
+#[test]
 fn all_processes_are_listed_and_signalled() {
     sandboxed(|sandbox| {
         running(sandbox, "sleep 1000 & sleep 1000 & echo x >/out/result; exec sleep 1000");

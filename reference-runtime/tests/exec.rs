@@ -200,6 +200,40 @@ fn the_containers_filter_and_personality_are_its_too() {
     });
 }
 
+fn has_apparmor() -> bool {
+    fs::read_to_string("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text == "Y\n")
+}
+
+fn has_selinux() -> bool {
+    fs::read_to_string("/proc/filesystems").unwrap().contains("selinuxfs")
+}
+
+/// As with the container process: labels of a loaded policy are named by the environment.
+#[test]
+fn a_label_is_in_force_or_refused() {
+    for (module, here) in [("AppArmor", has_apparmor()), ("SELinux", has_selinux())] {
+        if !here {
+            eprintln!("skipped: this kernel has no {module}, so only the refusal of its labels is tested");
+        }
+    }
+    sandboxed(|sandbox| {
+        running(sandbox, &sandbox.config(STAY));
+        let apparmor = ("--apparmor", "OCF_TEST_APPARMOR_PROFILE", has_apparmor());
+        for (option, variable, here) in [apparmor, ("--process-label", "OCF_TEST_SELINUX_LABEL", has_selinux())] {
+            let error = sandbox.refused(&["exec", option, "no:such-label", "c1", "/bin/true"]);
+            assert!(error.contains("no:such-label"), "{error}");
+            if here {
+                let own = fs::read_to_string("/proc/self/attr/current").unwrap();
+                let label = std::env::var(variable).unwrap_or(own);
+                let label = label.split(' ').next().unwrap().trim_matches(['\0', '\n']);
+                let found = exec(sandbox, &[option, label], "cat /proc/self/attr/current");
+                assert_eq!(found.split(' ').next().unwrap().trim_matches(['\0', '\n']), label);
+            }
+        }
+        end(sandbox);
+    });
+}
+
 #[test]
 fn what_cannot_be_run_leaves_nothing() {
     sandboxed(|sandbox| {
