@@ -182,7 +182,7 @@ impl Creation<'_> {
     /// The creating process's part in the making of the container process.
     fn accompany(&mut self, child: Pid, channel: &Channel, cgroups: &[Membership]) -> Result<(), Failure> {
         if let Some(filter) = &self.filter {
-            filter.keep(&self.spec, &self.request.root)?;
+            filter.keep(&self.spec)?;
         }
         let mut is_ready = false;
         let mut needs_devices = false;

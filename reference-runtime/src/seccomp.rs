@@ -2,24 +2,19 @@
 
 use crate::container::Container;
 use crate::error::{Doing, Error, Result};
-use crate::{seccomp_cache, seccomp_listener};
-use libseccomp::error::SeccompErrno;
-use libseccomp::{ScmpAction, ScmpArch, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
+use crate::{seccomp_listener, seccomp_program};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use oci_spec::runtime::{
-    LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompArg, LinuxSeccompFilterFlag as Flag,
-    LinuxSeccompOperator as Operator, LinuxSyscall, Spec,
+    LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompFilterFlag as Flag, LinuxSyscall, Spec,
 };
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{Read, Seek, Write};
-use std::os::fd::AsFd;
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 
 /// One instruction's size in bytes, as struct sock_filter in linux/filter.h.
 const INSTRUCTION: usize = 8;
@@ -27,14 +22,15 @@ const INSTRUCTION: usize = 8;
 /// The greatest error number, as of linux/err.h.
 const MAX_ERRNO: u32 = 4095;
 
-/// How many rules one entry may come to for one system call.
-const MOST_RULES: usize = 256;
+/// How many comparisons one entry may have: no jump of a program goes further than 255 instructions.
+const MOST_ARGS: usize = 32;
 
 // As of config-linux.md.
 const ACTIONS: &str = "ALLOW ERRNO KILL KILL_PROCESS KILL_THREAD LOG NOTIFY TRACE TRAP";
 const OPERATORS: &str = "EQ GE GT LE LT MASKED_EQ NE";
-const ARCHITECTURES: &str = "AARCH64 ARM LOONGARCH64 M68K MIPS MIPS64 MIPS64N32 MIPSEL MIPSEL64 MIPSEL64N32 PARISC \
-    PARISC64 PPC PPC64 PPC64LE RISCV64 S390 S390X SH SHEB X32 X86 X86_64";
+/// The names of architectures, without the `SCMP_ARCH_` in front.
+pub const ARCHITECTURES: &str = "AARCH64 ARM LOONGARCH64 M68K MIPS MIPS64 MIPS64N32 MIPSEL MIPSEL64 MIPSEL64N32 \
+    PARISC PARISC64 PPC PPC64 PPC64LE RISCV64 S390 S390X SH SHEB X32 X86 X86_64";
 const FLAGS: [Flag; 4] = [
     Flag::SeccompFilterFlagTsync,
     Flag::SeccompFilterFlagLog,
@@ -81,10 +77,9 @@ fn check_entry(entry: &LinuxSyscall) -> Result<()> {
     if let Some(arg) = args.iter().find(|arg| arg.index() > 5) {
         return Err(Error::new(format!("args: a system call has no argument {}", arg.index())));
     }
-    let rules = alternatives(args).iter().map(|(_, same)| same.len()).try_fold(1_usize, usize::checked_mul);
-    match rules {
-        Some(..=MOST_RULES) => Ok(()),
-        _ => Err(Error::new(format!("args: the combinations are more than {MOST_RULES}"))),
+    match args.len() {
+        ..=MOST_ARGS => Ok(()),
+        count => Err(Error::new(format!("args: {count} comparisons are more than {MOST_ARGS}"))),
     }
 }
 
@@ -135,10 +130,10 @@ impl Promise {
     /// Makes the program.
     ///
     /// # Errors
-    /// libseccomp refuses, or the program becomes too long.
-    pub fn keep(&self, spec: &Spec, root: &Path) -> Result<()> {
+    /// It becomes too long.
+    pub fn keep(&self, spec: &Spec) -> Result<()> {
         let Some(seccomp) = of(spec) else { return Ok(()) };
-        let program = seccomp_cache::program(root, seccomp).doing(|| "linux.seccomp".into())?;
+        let program = seccomp_program::compile(seccomp).doing(|| "linux.seccomp".into())?;
         (&self.program).write_all(&program).doing(|| "pass linux.seccomp on".into())
     }
 
@@ -171,10 +166,10 @@ impl Filter {
     /// The filter for a further program in a container; the start operation's part is the executing process's.
     ///
     /// # Errors
-    /// libseccomp refuses, or the program becomes too long.
-    pub fn of(spec: &Spec, root: &Path, listener: Option<UnixListener>) -> Result<Option<Self>> {
+    /// The program becomes too long.
+    pub fn of(spec: &Spec, listener: Option<UnixListener>) -> Result<Option<Self>> {
         let Some(seccomp) = of(spec) else { return Ok(None) };
-        let program = seccomp_cache::program(root, seccomp).doing(|| "linux.seccomp".into())?;
+        let program = seccomp_program::compile(seccomp).doing(|| "linux.seccomp".into())?;
         Ok(Some(Filter::new(spec, program, listener)))
     }
 
@@ -244,113 +239,6 @@ fn is_supported(flag: Flag) -> bool {
     let result =
         unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, std::ptr::null::<u8>()) };
     Errno::result(result) == Err(Errno::EFAULT)
-}
-
-/// Makes the program, as the kernel takes it: an array of struct sock_filter.
-///
-/// # Errors
-/// libseccomp refuses, or the program becomes too long.
-pub fn compile(seccomp: &LinuxSeccomp) -> Result<Vec<u8>> {
-    let default = action(seccomp.default_action(), seccomp.default_errno_ret())?;
-    let mut filter = ScmpFilterContext::new(default).doing(|| format!("make a filter that says {default:?}"))?;
-    // A tree instead of a list: calls are decided, and the kernel takes it, in a fraction of the time.
-    filter.set_ctl_optimize(2).doing(|| "have it optimised".into())?;
-    for arch in seccomp.architectures().iter().flatten() {
-        add_architecture(&mut filter, &arch.to_string())?;
-    }
-    for entry in entries(seccomp) {
-        let action = action(entry.action(), entry.errno_ret())?;
-        // [seccomp.default-action-applied] For libseccomp it would be an error.
-        if action != default {
-            add_entry(&mut filter, action, entry)?;
-        }
-    }
-    export(&filter)
-}
-
-/// The number stands for EPERM if it is left out, and for nothing with actions that have none.
-// [seccomp.errno-code] [seccomp.errno-left-out] [seccomp.default-errno-code] [seccomp.default-errno-left-out]
-// [seccomp.trace-code] [seccomp.trace-code-left-out]
-fn action(action: Action, number: Option<u32>) -> Result<ScmpAction> {
-    let number = number.map_or(libc::EPERM, u32::cast_signed);
-    ScmpAction::from_str(&action.to_string(), Some(number)).doing(|| format!("read {action}"))
-}
-
-// [seccomp.native-calls] [seccomp.architecture-listed]
-fn add_architecture(filter: &mut ScmpFilterContext, name: &str) -> Result<()> {
-    let arch: ScmpArch = name.parse().doing(|| format!("read {name}"))?;
-    match filter.add_arch(arch) {
-        // One that this libseccomp doesn't know, or of the other byte order, is none whose programs this kernel could run.
-        Err(error) if matches!(error.errno(), Some(SeccompErrno::EINVAL | SeccompErrno::EDOM)) => Ok(()),
-        added => added.map(drop).doing(|| format!("add {name}")),
-    }
-}
-
-// [seccomp.every-name] [seccomp.unknown-name] [seccomp.several-entries]
-fn add_entry(filter: &mut ScmpFilterContext, action: ScmpAction, entry: &LinuxSyscall) -> Result<()> {
-    let rules = rules(entry.args().as_deref().unwrap_or_default());
-    for name in entry.names() {
-        let Ok(call) = ScmpSyscall::from_name(name) else { continue };
-        for rule in &rules {
-            match filter.add_rule_conditional(action, call, rule) {
-                // [seccomp.entries-that-disagree]
-                Err(error) if error.errno() == Some(SeccompErrno::EEXIST) => {}
-                added => drop(added.doing(|| format!("add the rule for {name}"))?),
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The comparisons of each argument.
-fn alternatives(args: &[LinuxSeccompArg]) -> Vec<(usize, Vec<&LinuxSeccompArg>)> {
-    let same = |index| args.iter().filter(move |arg| arg.index() == index).collect::<Vec<_>>();
-    (0..6).map(|index| (index, same(index))).filter(|(_, same)| !same.is_empty()).collect()
-}
-
-/// One rule for each choice of one comparison an argument: of those of the same argument one is enough.
-// [seccomp.every-argument] [seccomp.same-argument-twice]
-fn rules(args: &[LinuxSeccompArg]) -> Vec<Vec<ScmpArgCompare>> {
-    alternatives(args).iter().fold(vec![Vec::new()], |rules, (index, same)| {
-        let with = |arg: &&LinuxSeccompArg| {
-            let comparison = comparison(*index as u32, arg);
-            rules.iter().map(move |rule| [rule.as_slice(), &[comparison]].concat())
-        };
-        same.iter().filter(|arg| can_hold(arg)).flat_map(with).collect()
-    })
-}
-
-/// Whether there is an argument for which a comparison holds: libseccomp overlooks bits that are not in the mask.
-fn can_hold(arg: &LinuxSeccompArg) -> bool {
-    arg.op() != Operator::ScmpCmpMaskedEq || arg.value_two().unwrap_or(0) & !arg.value() == 0
-}
-
-// [seccomp.argument-index] [seccomp.argument-width] [seccomp.masked-equal] [seccomp.masked-equal-without-value-two]
-fn comparison(index: u32, arg: &LinuxSeccompArg) -> ScmpArgCompare {
-    let (operator, value) = match arg.op() {
-        Operator::ScmpCmpNe => (ScmpCompareOp::NotEqual, arg.value()),
-        Operator::ScmpCmpLt => (ScmpCompareOp::Less, arg.value()),
-        Operator::ScmpCmpLe => (ScmpCompareOp::LessOrEqual, arg.value()),
-        Operator::ScmpCmpEq => (ScmpCompareOp::Equal, arg.value()),
-        Operator::ScmpCmpGe => (ScmpCompareOp::GreaterEqual, arg.value()),
-        Operator::ScmpCmpGt => (ScmpCompareOp::Greater, arg.value()),
-        Operator::ScmpCmpMaskedEq => (ScmpCompareOp::MaskedEqual(arg.value()), arg.value_two().unwrap_or(0)),
-    };
-    ScmpArgCompare::new(index, operator, value)
-}
-
-fn export(filter: &ScmpFilterContext) -> Result<Vec<u8>> {
-    let mut file = memory()?;
-    filter.export_bpf(file.as_fd()).doing(|| "make the program".into())?;
-    let mut program = Vec::new();
-    file.rewind().and_then(|()| file.read_to_end(&mut program)).doing(|| "read the program".into())?;
-    match program.len() / INSTRUCTION {
-        length if length > usize::from(libc::BPF_MAXINSNS as u16) => Err(Error::new(format!(
-            "its {length} instructions are more than the {} that Linux takes",
-            libc::BPF_MAXINSNS
-        ))),
-        _ => Ok(program),
-    }
 }
 
 /// What this runtime knows of filters, and what of it this kernel does.

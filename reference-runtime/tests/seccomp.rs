@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 
 const KILL_THREAD: u32 = 0;
@@ -35,7 +35,7 @@ struct Program {
 impl Program {
     fn of(seccomp: Value) -> Self {
         let seccomp: LinuxSeccomp = serde_json::from_value(seccomp).unwrap();
-        let bytes = ocf_runtime::seccomp::compile(&seccomp).unwrap();
+        let bytes = ocf_runtime::seccomp_program::compile(&seccomp).unwrap();
         let instructions = bytes.chunks_exact(8).map(|bytes| {
             let half = u16::from_ne_bytes([bytes[0], bytes[1]]);
             (half, bytes[2].into(), bytes[3].into(), u32::from_ne_bytes(bytes[4..].try_into().unwrap()))
@@ -106,7 +106,7 @@ fn each_action_is_its_own() {
     assert_eq!(listed("SCMP_ACT_TRAP", Value::Null), TRAP);
     assert_eq!(listed("SCMP_ACT_ERRNO", Value::Null), ERRNO | 1);
     assert_eq!(listed("SCMP_ACT_ERRNO", json!(0)), ERRNO);
-    assert_eq!(listed("SCMP_ACT_ERRNO", json!(4094)), ERRNO | 4094);
+    assert_eq!(listed("SCMP_ACT_ERRNO", json!(4095)), ERRNO | 4095);
     assert_eq!(listed("SCMP_ACT_TRACE", Value::Null), TRACE | 1);
     assert_eq!(listed("SCMP_ACT_TRACE", json!(65535)), TRACE | 65535);
     assert_eq!(listed("SCMP_ACT_LOG", Value::Null), LOG);
@@ -150,7 +150,32 @@ fn other_architectures_calls_have_other_numbers() {
         (program.decide(number, [0; 6]), program.call("getsid", [0; 6]))
     };
     assert_eq!(filter(json!([name])), (ERRNO | 1, ALLOW));
-    assert_eq!(filter(json!([])), (KILL_THREAD, KILL_THREAD));
+    assert_eq!(filter(json!([])), (KILL_PROCESS, KILL_PROCESS));
+}
+
+#[test]
+fn calls_that_are_made_through_another_are_decided_there_too() {
+    if native() != Arch::ScmpArchX86_64 {
+        return println!("skipped: this architecture's programs know no such calls");
+    }
+    let mut program = Program::of(json!({ "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86"],
+        "syscalls": [{ "names": ["socket", "shmat"], "action": "SCMP_ACT_ERRNO" }] }));
+    program.native = Arch::ScmpArchX86 as u32;
+    let (socket, shmat, socketcall, ipc) = (359, 397, 102, 117);
+    let decide = |number, first| program.decide(number, [first, 0, 0, 0, 0, 0]);
+    assert_eq!([decide(socket, 0), decide(shmat, 0), decide(socketcall, 1), decide(ipc, 21)], [ERRNO | 1; 4]);
+    assert_eq!([decide(socketcall, 2), decide(ipc, 22), decide(socket + 1, 0)], [ALLOW; 3]);
+}
+
+#[test]
+fn calls_newer_than_libseccomp_are_known() {
+    let program = Program::of(json!({ "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{ "names": ["mseal", "file_setattr"], "action": "SCMP_ACT_ERRNO" }] }));
+    let offset = number("pidfd_send_signal") - 424;
+    assert_eq!(
+        [462, 469, 461, 463].map(|number| program.decide(offset + number, [0; 6]) == ALLOW),
+        [false, false, true, true]
+    );
 }
 
 #[test]
@@ -179,6 +204,7 @@ const EDGES: [u64; 12] = [
 ];
 
 type Comparison = fn(u64, u64) -> bool;
+type MaskedComparison = fn(u64, u64, u64) -> bool;
 
 #[test]
 fn comparisons_are_of_64_unsigned_bits() {
@@ -548,77 +574,6 @@ fn a_listener_that_nothing_is_sent_to_is_ignored() {
 }
 
 #[test]
-fn a_kept_program_is_used_and_none_that_others_could_have_written() {
-    sandboxed(|sandbox| {
-        let result = || {
-            run(
-                sandbox,
-                &format!("print call({})", libc::SYS_getsid),
-                json!({ "defaultAction": "SCMP_ACT_ALLOW",
-                "syscalls": [{ "names": ["getsid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 77 }] }),
-            )
-        };
-        assert_eq!(result(), "-77");
-        let directory = sandbox.path("root/.seccomp");
-        let kept = || {
-            let mut paths = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
-            (paths.next().unwrap(), paths.next()).0
-        };
-        let (file, bytes) = (kept(), fs::read(kept()).unwrap());
-        // Another error number tells a kept program from one that is made anew.
-        let changed = resealed(&bytes, |program| {
-            let at = program.windows(4).position(|word| word == (ERRNO | 77).to_ne_bytes()).unwrap();
-            program[at..at + 4].copy_from_slice(&(ERRNO | 78).to_ne_bytes());
-        });
-        fs::write(&file, &changed).unwrap();
-        assert_eq!(result(), "-78");
-
-        let mode = |path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-        let elsewhere = sandbox.path("elsewhere");
-        let spoil: [(&str, &dyn Fn()); 9] = [
-            ("others may write", &|| mode(&file, 0o602)),
-            ("the group may write", &|| mode(&file, 0o620)),
-            ("another's file", &|| chown(&file, Some(1000), None).unwrap()),
-            ("a link", &|| {
-                fs::rename(&file, &elsewhere).unwrap();
-                symlink(&elsewhere, &file).unwrap();
-            }),
-            ("a second name", &|| fs::hard_link(&file, &elsewhere).unwrap()),
-            ("a wrong sum", &|| fs::write(&file, [&[changed[0] ^ 1], &changed[1..]].concat()).unwrap()),
-            ("cut off", &|| fs::write(&file, &changed[..changed.len() - 8]).unwrap()),
-            ("nothing", &|| fs::write(&file, "").unwrap()),
-            ("another key", &|| fs::write(&file, resealed(&changed, |rest| rest[10] ^= 1)).unwrap()),
-        ];
-        for (what, spoil) in spoil {
-            spoil();
-            assert_eq!(result(), "-77", "{what}");
-            // It was replaced by a good one, whose own mode and owner are right.
-            let stat = fs::symlink_metadata(&file).unwrap();
-            assert_eq!((stat.mode() & 0o7777, stat.uid(), stat.nlink()), (0o600, 0, 1), "{what}");
-            assert_eq!(fs::read(&file).unwrap(), bytes, "{what}");
-            let _ = fs::remove_file(&elsewhere);
-            fs::write(&file, &changed).unwrap();
-        }
-        mode(&directory, 0o770);
-        assert_eq!(result(), "-77", "a directory that others may write to");
-        mode(&directory, 0o700);
-        fs::rename(&directory, &elsewhere).unwrap();
-        symlink(&elsewhere, &directory).unwrap();
-        assert_eq!(result(), "-77", "a link to a directory");
-    });
-}
-
-/// A kept file with another content and the right sum.
-fn resealed(bytes: &[u8], change: impl FnOnce(&mut [u8])) -> Vec<u8> {
-    use std::hash::Hasher;
-    let mut rest = bytes[8..].to_vec();
-    change(&mut rest);
-    let mut hasher = std::hash::DefaultHasher::new();
-    hasher.write(&rest);
-    [&hasher.finish().to_ne_bytes(), rest.as_slice()].concat()
-}
-
-#[test]
 fn what_no_filter_can_be_made_of_is_refused_by_name() {
     sandboxed(|sandbox| {
         let entry = |change: Value| {
@@ -666,4 +621,51 @@ fn features_name_what_is_recognized() {
             "names": ["getsid"], "action": action, "args": [{ "index": 0, "value": 1, "op": operator }] })).collect::<Vec<_>>() });
     Program::of(filter);
     assert!(list("supportedFlags").iter().all(|flag| list("knownFlags").contains(flag)));
+}
+
+/// Entries with many comparisons each, against what the words say of them: one that matches decides, the first of several.
+#[test]
+fn entries_that_overlap_are_told_apart() {
+    let operators: [(&str, MaskedComparison); 7] = [
+        ("NE", |arg, value, _| arg != value),
+        ("LT", |arg, value, _| arg < value),
+        ("LE", |arg, value, _| arg <= value),
+        ("EQ", |arg, value, _| arg == value),
+        ("GE", |arg, value, _| arg >= value),
+        ("GT", |arg, value, _| arg > value),
+        ("MASKED_EQ", |arg, mask, value| arg & mask == value),
+    ];
+    let mut seed = 88_172_645_463_325_252_u64;
+    let mut below = move |limit: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed as usize % limit
+    };
+    for _ in 0..100 {
+        let mut entries = Vec::new();
+        for _ in 0..=below(4) {
+            let mut comparison =
+                |index| (index, below(operators.len()), EDGES[below(EDGES.len())], EDGES[below(EDGES.len())]);
+            let args: Vec<_> = (0..3).map(&mut comparison).collect();
+            entries.push(args.into_iter().filter(|_| below(2) == 0).collect::<Vec<_>>());
+        }
+        let json = |(index, operator, value, second): &(usize, usize, u64, u64)| json!({ "index": index, "op": format!("SCMP_CMP_{}", operators[*operator].0), "value": value, "valueTwo": second });
+        let syscalls = entries.iter().zip(10..).map(|(args, errno)| {
+            json!({ "names": ["getsid"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno,
+                "args": args.iter().map(json).collect::<Vec<_>>() })
+        });
+        let program =
+            Program::of(json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": syscalls.collect::<Vec<_>>() }));
+        for number in 0..EDGES.len().pow(3) {
+            let arg = |place: u32| EDGES[number / EDGES.len().pow(place) % EDGES.len()];
+            let args = [arg(0), arg(1), arg(2), 0, 0, 0];
+            let holds = |(index, operator, value, second): &(usize, usize, u64, u64)| {
+                operators[*operator].1(args[*index], *value, *second)
+            };
+            let first = entries.iter().zip(10..).find(|(entry, _)| entry.iter().all(holds));
+            let expected = first.map_or(ALLOW, |(_, errno)| ERRNO | errno);
+            assert_eq!(program.call("getsid", args), expected, "{args:x?} {entries:x?}");
+        }
+    }
 }

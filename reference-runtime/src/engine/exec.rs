@@ -153,7 +153,7 @@ impl Place {
             .doing(|| "open the container's root".into())?;
         let spec = container.config()?;
         let has_own_root = !namespaces::is_new(&spec, Type::Mount);
-        let filter = Filter::of(&spec, container.root(), waiting)?;
+        let filter = Filter::of(&spec, waiting)?;
         Ok(Place { spec, proc: procfs::open_root()?, filter, init, namespaces, root, has_own_root })
     }
 

@@ -342,9 +342,7 @@ impl Sandbox {
         for directory in ["bundle", "bundle/rootfs", "bundle/rootfs/dev", "root"] {
             let entries = fs::read_dir(self.path(directory)).into_iter().flatten().flatten();
             found.extend(
-                entries
-                    .map(|entry| entry.path().display().to_string())
-                    .filter(|path| !path.ends_with("/root") && !path.ends_with("/.seccomp")),
+                entries.map(|entry| entry.path().display().to_string()).filter(|path| !path.ends_with("/root")),
             );
         }
         found.extend(processes());
