@@ -1,5 +1,6 @@
 //! How much of the processors the container can use, and of which.
 
+use crate::cgroups::{self, Membership};
 use crate::error::{Doing, Result};
 use crate::resources::{self, Setting};
 use oci_spec::runtime::{LinuxCpu, LinuxResources};
@@ -79,6 +80,19 @@ fn quota(quota: i64, cpu: &LinuxCpu) -> Setting {
     let both = cpu.period().filter(|period| *period > 0).map_or(time.clone(), |period| format!("{time} {period}"));
     of("quota", quota).v1("cpu.cfs_quota_us", quota.max(-1)).v2("cpu.max", both).needless(quota < 0)
 }
+/// On v2 a period can be set only along with a quota: one that isn't named is the one that there is.
+pub fn with_present_quota(mut resources: LinuxResources, memberships: &[Membership]) -> LinuxResources {
+    let member = cgroups::find("cpu", memberships).filter(|member| member.hierarchy.is_unified());
+    if let (Some(member), Some(cpu)) = (member, resources.cpu_mut())
+        && let (Some(1..), None | Some(0)) = (cpu.period(), cpu.quota())
+    {
+        // Without the file, and in one that says `max`, there is none.
+        let present = fs::read_to_string(member.directory.join("cpu.max")).unwrap_or_default();
+        cpu.set_quota(present.split(' ').next().and_then(|quota| quota.parse().ok()));
+    }
+    resources
+}
+
 /// A new cpuset of v1 is empty, and no process can join it until it has what its parent has.
 ///
 /// # Errors

@@ -222,6 +222,7 @@ pub fn set(resources: &LinuxResources, memberships: &[Membership], moment: Momen
 /// # Errors
 /// Names the property and its value.
 pub fn update(resources: &LinuxResources, memberships: &[Membership]) -> Result<()> {
+    let resources = &cpu::with_present_quota(resources.clone(), memberships);
     check(resources, memberships)?;
     set(resources, memberships, Moment::Birth)?;
     set(resources, memberships, Moment::End)?;

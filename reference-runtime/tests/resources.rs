@@ -569,3 +569,63 @@ fn without_resctrl_a_share_of_the_cache_is_refused() {
         assert!(sandbox.create_refused(&config).ends_with("linux.intelRdt: no resctrl file system is mounted"));
     });
 }
+
+/// Changes the limits of `c1`.
+fn update(sandbox: &Sandbox, limits: &Value) -> sandbox::Called {
+    fs::write(sandbox.path("limits"), limits.to_string()).unwrap();
+    sandbox.call(&["update", "--resources", sandbox.path("limits").to_str().unwrap(), "c1"])
+}
+
+#[test]
+fn limits_that_bound_each_other_are_raised_and_lowered() {
+    sandboxed(|sandbox| {
+        let mut config = sandbox.config("true");
+        config["linux"]["cgroupsPath"] = json!("/made");
+        sandbox.create(&config);
+        let both = |bytes: u64| json!({ "memory": { "limit": bytes, "swap": bytes } });
+        let time = |quota, burst| json!({ "cpu": { "quota": quota, "burst": burst } });
+        let steps = [
+            ("memory", both(67_108_864), "memory.memsw.limit_in_bytes 67108864", "memory.max 67108864"),
+            ("memory", both(134_217_728), "memory.memsw.limit_in_bytes 134217728", "memory.max 134217728"),
+            ("memory", both(33_554_432), "memory.limit_in_bytes 33554432", "memory.max 33554432"),
+            ("memory", both(0), "memory.limit_in_bytes 33554432", "memory.max 33554432"),
+            ("cpu", time(50_000, 40_000), "cpu.cfs_burst_us 40000", "cpu.max.burst 40000"),
+            ("cpu", time(10_000, 5000), "cpu.cfs_quota_us 10000", "cpu.max.burst 5000"),
+            ("cpu", time(90_000, 80_000), "cpu.cfs_burst_us 80000", "cpu.max.burst 80000"),
+            ("cpu", json!({ "cpu": { "period": 200_000 } }), "cpu.cfs_quota_us 90000", "cpu.max 90000 200000"),
+            ("cpu", json!({ "cpu": { "shares": 512, "idle": 1 } }), "cpu.idle 1", "cpu.idle 1"),
+            ("cpu", json!({ "cpu": { "shares": 512, "idle": 0 } }), "cpu.shares 512", "cpu.weight 59"),
+        ];
+        for (controller, limits, v1, v2) in steps {
+            let Some((directory, is_v1)) = hierarchy(controller) else {
+                eprintln!("skipped: no hierarchy here has {controller}");
+                continue;
+            };
+            let called = update(sandbox, &limits);
+            assert!(called.ok, "{limits}: {}", called.stderr);
+            let (file, line) = if is_v1 { v1 } else { v2 }.split_once(' ').unwrap();
+            assert_eq!(fs::read_to_string(directory.join("made").join(file)).unwrap().trim(), line, "{limits}: {file}");
+        }
+        sandbox.must(&["delete", "--force", "c1"]);
+    });
+}
+
+#[test]
+fn a_limit_below_the_usage_is_refused_if_that_is_to_be_checked() {
+    sandboxed(|sandbox| {
+        if hierarchy("memory").is_none() {
+            return eprintln!("skipped: no hierarchy here has memory");
+        }
+        let script =
+            "held=$(head -c 6000000 /dev/zero | tr '\\0' x); echo holding >/out/result; sleep 1000; echo $held";
+        let mut config = sandbox.config(script);
+        config["linux"]["resources"] = json!({ "memory": { "limit": 67_108_864 } });
+        sandbox.create(&config);
+        sandbox.must(&["start", "c1"]);
+        assert!(wait_until(|| fs::read_to_string(sandbox.path("out/result")).is_ok_and(|text| text == "holding\n")));
+        let called = update(sandbox, &json!({ "memory": { "limit": 4_194_304, "checkBeforeUpdate": true } }));
+        assert!(!called.ok && called.stderr.contains("linux.resources.memory.limit: 4194304"), "{}", called.stderr);
+        assert_eq!(sandbox.status(), "running");
+        sandbox.must(&["delete", "--force", "c1"]);
+    });
+}

@@ -6,7 +6,7 @@
 
 use crate::cgroups;
 use crate::channel::{Channel, Message};
-use crate::container::Container;
+use crate::container::{Container, Record};
 use crate::descriptors::Passed;
 use crate::error::{Doing, Error, Result};
 use crate::init::{Fork, finish, fork_sibling};
@@ -17,7 +17,7 @@ use crate::seccomp_listener::{self, Agent};
 use crate::signals::Held;
 use crate::state::{self, Status};
 use crate::terminal::{self, Terminal};
-use crate::{namespaces, procfs, scheduling};
+use crate::{intel_rdt, namespaces, procfs, scheduling};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
 use nix::libc;
@@ -102,7 +102,7 @@ pub(crate) fn exec(container: &Container, request: &Request) -> Result<Executed>
     };
     drop((place, theirs));
     let mut escort = Escort { first: Some(first), process: None, agent };
-    let outcome = escort.place(request, &record.cgroups, init.pid).and_then(|()| {
+    let outcome = escort.place(request, &record, init.pid).and_then(|()| {
         let pid = escort.await_execution(container, &channel)?;
         if let (Some(terminal), Some(console)) = (&terminal, &console) {
             terminal.send(console)?;
@@ -207,13 +207,14 @@ struct Escort {
 }
 
 impl Escort {
-    fn place(&self, request: &Request, cgroups: &cgroups::Placement, init: i32) -> Result<()> {
+    fn place(&self, request: &Request, record: &Record, init: i32) -> Result<()> {
         let first = self.first.unwrap_or(Pid::this());
         let affinity = request.process.exec_cpu_affinity().as_ref();
         // [process.exec-affinity-initial]
         let list = affinity.and_then(|affinity| affinity.initial().as_deref());
         list.map_or(Ok(()), |list| scheduling::set_affinity(first, list))?;
-        cgroups::join_beside(cgroups, init, first)?;
+        cgroups::join_beside(&record.cgroups, init, first)?;
+        intel_rdt::join(&record.rdt, first.as_raw())?;
         // [process.exec-affinity-final] [process.exec-affinity-final-unset]
         let list = affinity.and_then(|affinity| affinity.cpu_affinity_final().as_deref());
         list.map_or(Ok(()), |list| scheduling::set_affinity(first, list))?;
