@@ -315,8 +315,10 @@ fn nothing_is_mounted_or_made_outside() {
                     fs::create_dir_all(link.parent().unwrap()).unwrap();
                     symlink(target, &link).unwrap();
                     symlink("x", rootfs.join("y")).or_else(|_| fs::metadata(rootfs.join("marker")).map(drop)).unwrap();
-                    tried(sandbox, &config);
+                    promptly(sandbox, &["create", "--bundle", sandbox.path("bundle").to_str().unwrap(), "c1"]);
+                    // Before delete would take it away again.
                     assert_eq!(fs::read_dir(outside).unwrap().count(), 1, "{link:?} {target} {destination}");
+                    sandbox.must(&["delete", "--force", "c1"]);
                     assert_eq!(read(&secret), UNTOUCHED);
                 }
             }
@@ -411,11 +413,12 @@ fn devices_are_made_inside() {
             sandbox.bundle(&config);
             let link = sandbox.path("bundle/rootfs").join(link);
             symlink(target, &link).unwrap();
-            tried(sandbox, &config);
-            fs::remove_file(&link).unwrap();
+            promptly(sandbox, &["create", "--bundle", sandbox.path("bundle").to_str().unwrap(), "c1"]);
             assert_eq!(fs::read_dir(outside).unwrap().count(), 1, "{device}");
             let facts = fs::metadata(&secret).unwrap();
             assert_eq!((facts.uid(), facts.mode() & 0o777, read(&secret)), (0, 0o644, UNTOUCHED.into()), "{device}");
+            sandbox.must(&["delete", "--force", "c1"]);
+            fs::remove_file(&link).unwrap();
         }
     });
 }

@@ -13,6 +13,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, mkfifo};
 use sandbox::{Sandbox, sandboxed, wait_until};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -20,8 +21,8 @@ use std::process::{Child, Command, Stdio};
 /// A container process that stays.
 const STAY: &str = "exec sleep 1000";
 
-/// How many of a command's moments are tried if not all are.
-const SAMPLE: usize = 20;
+/// How many of a command's moments are tried at most, if not all are.
+const SAMPLE: usize = 40;
 
 /// Who is killed.
 #[derive(Clone, Copy, PartialEq)]
@@ -32,35 +33,46 @@ enum Victim {
     Child,
 }
 
-/// System calls after which nothing is other than before.
-const HARMLESS: [libc::c_long; 18] = [
-    libc::SYS_read,
-    libc::SYS_pread64,
-    libc::SYS_close,
-    libc::SYS_fstat,
-    libc::SYS_statx,
-    libc::SYS_lseek,
-    libc::SYS_readlinkat,
-    libc::SYS_getdents64,
-    libc::SYS_mmap,
-    libc::SYS_munmap,
-    libc::SYS_mprotect,
-    libc::SYS_mremap,
-    libc::SYS_madvise,
-    libc::SYS_brk,
-    libc::SYS_rt_sigaction,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_futex,
-    libc::SYS_sched_yield,
+/// System calls that make or remove what outlasts the process.
+const STEPS: [libc::c_long; 11] = [
+    libc::SYS_mkdirat,
+    libc::SYS_mknodat,
+    libc::SYS_symlinkat,
+    libc::SYS_renameat2,
+    libc::SYS_unlinkat,
+    libc::SYS_mount,
+    libc::SYS_move_mount,
+    libc::SYS_umount2,
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    libc::SYS_pidfd_send_signal,
 ];
 
-/// A command that is traced, with the moments counted at which it can be killed: before and after each system call.
+/// Their older forms, where there are any.
+#[cfg(target_arch = "x86_64")]
+const OLDER: &[libc::c_long] = &[
+    libc::SYS_mkdir,
+    libc::SYS_mknod,
+    libc::SYS_symlink,
+    libc::SYS_rename,
+    libc::SYS_renameat,
+    libc::SYS_unlink,
+    libc::SYS_rmdir,
+    libc::SYS_fork,
+    libc::SYS_vfork,
+];
+#[cfg(not(target_arch = "x86_64"))]
+const OLDER: &[libc::c_long] = &[];
+
+/// A command that is traced, with the moments counted at which it can be killed: after each of its steps, or before and
+/// after each system call.
 struct Traced {
     command: Pid,
     victim: Victim,
-    /// Whether every system call counts, or only those that may change something.
     each: bool,
     moments: usize,
+    /// Whether the call that a process is in is a step.
+    in_step: HashMap<Pid, bool>,
 }
 
 impl Traced {
@@ -76,7 +88,7 @@ impl Traced {
         let options = Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACEEXEC | follow;
         ptrace::setoptions(command, options).unwrap();
         ptrace::syscall(command, None).unwrap();
-        Traced { command, victim, each, moments: 0 }
+        Traced { command, victim, each, moments: 0, in_step: HashMap::new() }
     }
 
     /// Kills the victim at its moment of this number; false if the command ended before.
@@ -106,19 +118,20 @@ impl Traced {
         }
     }
 
-    fn counts(&self, pid: Pid) -> bool {
+    fn counts(&mut self, pid: Pid) -> bool {
         if (pid == self.command) != (self.victim == Victim::Command) {
             return false;
         }
         // Not to be had any more from a process that has just been killed.
         let Ok(info) = ptrace::syscall_info(pid) else { return false };
+        if info.op != libc::PTRACE_SYSCALL_INFO_ENTRY {
+            return self.each || self.in_step.get(&pid) == Some(&true);
+        }
         // SAFETY: at the entry of a system call the kernel fills this part in.
         let (number, arguments) = unsafe { (info.u.entry.nr.cast_signed(), info.u.entry.args) };
-        let is_entry = info.op == libc::PTRACE_SYSCALL_INFO_ENTRY;
-        // On the way out the number isn't told; then what was harmless is so once more.
-        let creates = arguments[2] & u64::from(libc::O_CREAT.cast_unsigned()) != 0;
-        let harmless = is_entry && (HARMLESS.contains(&number) || number == libc::SYS_openat && !creates);
-        self.each || !harmless && is_entry
+        let makes_file = number == libc::SYS_openat && arguments[2] & u64::from(libc::O_CREAT.cast_unsigned()) != 0;
+        self.in_step.insert(pid, makes_file || STEPS.contains(&number) || OLDER.contains(&number));
+        self.each
     }
 
     /// Lets the others go on untraced, and waits for the command's end.
@@ -157,16 +170,16 @@ fn reap() {
     assert_eq!(Errno::last(), Errno::ECHILD);
 }
 
-/// Kills `arguments` at its moments, all or a sample of them; `prepare` is done before, and `check` after each.
+/// Kills `arguments` at its moments, `all` or a sample of them; `prepare` is done before, and `check` after each.
 fn kill_all_over(
     sandbox: &Sandbox,
     arguments: &[&str],
-    (victim, all): (Victim, bool),
+    (victim, each, all): (Victim, bool, bool),
     prepare: impl Fn(),
     check: impl Fn(&str),
 ) {
     prepare();
-    let mut whole = Traced::new(sandbox, arguments, victim, all);
+    let mut whole = Traced::new(sandbox, arguments, victim, each);
     assert!(!whole.kill_at(usize::MAX));
     sandbox.must(&["delete", "--force", "c1"]);
     let moments = whole.moments;
@@ -174,7 +187,7 @@ fn kill_all_over(
     let step = if all { 1 } else { moments.div_ceil(SAMPLE) };
     for moment in (0..moments).step_by(step) {
         prepare();
-        let killed = Traced::new(sandbox, arguments, victim, all).kill_at(moment);
+        let killed = Traced::new(sandbox, arguments, victim, each).kill_at(moment);
         check(&format!("{} at moment {moment} of {moments}", arguments[0]));
         reap();
         if !killed {
@@ -250,7 +263,7 @@ fn killed_creations(victim: Victim, all: bool) -> impl Fn(&Sandbox) {
                 is_as(sandbox, &before, when);
             };
             let arguments = ["create", "--bundle", &bundle, "c1"];
-            kill_all_over(sandbox, &arguments, (victim, all), || {}, check);
+            kill_all_over(sandbox, &arguments, (victim, all, all), || {}, check);
         }
         bystander.is_untouched(sandbox);
         sandbox.must(&["delete", "--force", "c1.1"]);
@@ -280,8 +293,8 @@ fn killed_later(all: bool) -> impl Fn(&Sandbox) {
             assert_eq!(sandbox.status(), "running", "{when}");
             check(when);
         };
-        kill_all_over(sandbox, &["start", "c1"], (Victim::Command, all), create, check_start);
-        kill_all_over(sandbox, &["delete", "--force", "c1"], (Victim::Command, all), create, check);
+        kill_all_over(sandbox, &["start", "c1"], (Victim::Command, true, all), create, check_start);
+        kill_all_over(sandbox, &["delete", "--force", "c1"], (Victim::Command, all, all), create, check);
         bystander.is_untouched(sandbox);
         sandbox.must(&["delete", "--force", "c1.1"]);
     }
