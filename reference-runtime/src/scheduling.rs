@@ -94,13 +94,14 @@ pub fn set_affinity(pid: Pid, list: &str) -> Result<()> {
 // [process.scheduler-policy] [process.scheduler-nice] [process.scheduler-priority] [process.scheduler-flags]
 // [process.scheduler-runtime] [process.scheduler-deadline] [process.scheduler-period], each 0 if it isn't set
 fn set_scheduler(scheduler: &Scheduler) -> Result<()> {
-    let flags = scheduler.flags().iter().flatten().map(|flag| bit(*flag)).sum();
+    let flags = bits(scheduler);
     let attributes = Attributes {
         size: u32::try_from(size_of::<Attributes>()).doing(|| "measure the attributes".into())?,
         policy: number(*scheduler.policy()),
         flags,
         nice: scheduler.nice().unwrap_or(0),
-        priority: u32::try_from(scheduler.priority().unwrap_or(0)).doing(|| "read the priority".into())?,
+        priority: u32::try_from(scheduler.priority().unwrap_or(0))
+            .doing(|| "read process.scheduler.priority".into())?,
         runtime: scheduler.runtime().unwrap_or(0),
         deadline: scheduler.deadline().unwrap_or(0),
         period: scheduler.period().unwrap_or(0),
@@ -120,6 +121,11 @@ fn number(policy: Policy) -> u32 {
         Policy::SchedIdle => 5,
         Policy::SchedDeadline => 6,
     }
+}
+
+/// A flag that is listed twice is as if it were listed once.
+fn bits(scheduler: &Scheduler) -> u64 {
+    scheduler.flags().iter().flatten().fold(0, |bits, flag| bits | bit(*flag))
 }
 
 fn bit(flag: Flag) -> u64 {
@@ -148,11 +154,12 @@ mod tests {
             "KEEP_PARAMS",
             "UTIL_CLAMP_MIN",
             "UTIL_CLAMP_MAX",
+            "RESET_ON_FORK",
         ];
         let flags: Vec<String> = names.iter().map(|name| format!("SCHED_FLAG_{name}")).collect();
         let mut config = serde_json::json!({ "process": { "scheduler": { "policy": "SCHED_OTHER", "flags": flags } } });
         respell(&mut config);
         let scheduler: Scheduler = serde_json::from_value(config["process"]["scheduler"].take()).unwrap();
-        assert_eq!(scheduler.flags().iter().flatten().map(|flag| bit(*flag)).sum::<u64>(), 0x7f);
+        assert_eq!(bits(&scheduler), 0x7f);
     }
 }
