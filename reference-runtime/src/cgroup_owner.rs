@@ -51,7 +51,7 @@ fn shows_cgroup_writable(entry: &Mount) -> bool {
 }
 
 /// The id outside a user namespace of an id in it, from the lines of its uid_map.
-fn outside(id: u32, maps: &str) -> Option<u32> {
+pub(crate) fn outside(id: u32, maps: &str) -> Option<u32> {
     maps.lines().find_map(|line| {
         let mut numbers = line.split_ascii_whitespace().map(str::parse::<u32>);
         let (inside, outside, size) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);

@@ -1,9 +1,9 @@
 //! Where in the cgroup hierarchies the container is. The limits stand in the chapters of their controllers.
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Doing, Error, Result, warn};
 use crate::hooks::pidfd_open;
 use crate::resources::{self, Moment};
-use crate::{cpu, device_rules};
+use crate::{cpu, device_rules, rootless};
 use nix::libc;
 use nix::unistd::{AccessFlags, Pid, access};
 use oci_spec::runtime::{LinuxResources, Spec};
@@ -115,7 +115,14 @@ pub fn plan(spec: &Spec, id: &str, placement: &mut Placement) -> Result<Vec<Memb
 /// Whether the config asks neither for a place nor for limits: then a container whose caller may make no cgroup goes
 /// without one, in that of its caller. // [cgroups.path-unset]
 fn is_indifferent(spec: &Spec) -> bool {
-    path(spec).is_none() && resources(spec).is_none_or(|resources| *resources == LinuxResources::default())
+    let asks_nothing = |resources: &LinuxResources| {
+        let mut limits = resources.clone();
+        if rootless::is_ordinary() {
+            limits.set_devices(None);
+        }
+        limits == LinuxResources::default()
+    };
+    path(spec).is_none() && resources(spec).is_none_or(asks_nothing)
 }
 
 fn can_be_made(directory: &Path) -> bool {
@@ -214,7 +221,15 @@ fn holding(directory: &Path, pid: i32) -> Option<PathBuf> {
 /// Names the rule.
 pub fn restrict_devices(spec: &Spec, memberships: &[Membership]) -> Result<()> {
     let rules = resources(spec).and_then(|resources| resources.devices().as_deref());
-    device_rules::apply(rules.unwrap_or_default(), memberships)
+    match device_rules::apply(rules.unwrap_or_default(), memberships) {
+        // Who may set no rules needs none: in its user namespaces no nodes can be made, and those of the host open to it
+        // and its container as the host has it.
+        Err(error) if rootless::is_ordinary() => {
+            warn(error);
+            Ok(())
+        }
+        restricted => restricted,
+    }
 }
 
 /// Sets the limits that the container process can't be born under, as that of tasks.

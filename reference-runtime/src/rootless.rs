@@ -1,5 +1,6 @@
 //! What is different where the caller is not root: where containers are kept, and who writes id mappings.
 
+use crate::cgroup_owner;
 use crate::error::{Doing, Error, Result};
 use nix::unistd::{AccessFlags, Pid, access, getegid, geteuid};
 use oci_spec::runtime::LinuxIdMapping;
@@ -13,6 +14,12 @@ pub fn default_root() -> PathBuf {
     let own =
         std::env::var_os("XDG_RUNTIME_DIR").filter(|own| !own.is_empty() && access(run, AccessFlags::W_OK).is_err());
     own.map_or(run.to_owned(), PathBuf::from).join("ocf-runtime")
+}
+
+/// Whether the caller is an ordinary user to the host, whatever it is in its own user namespace.
+pub fn is_ordinary() -> bool {
+    let maps = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    cgroup_owner::outside(geteuid().as_raw(), &maps).is_some_and(|id| id != 0)
 }
 
 /// Which of the two mappings of a user namespace.

@@ -65,7 +65,8 @@ fn live(sandbox: &Sandbox, config: &Value) -> String {
         assert!(ok, "{arguments:?}: {output}");
         output
     };
-    must(&["create", "--bundle", sandbox.path("bundle").to_str().unwrap(), "c1"]);
+    let said = must(&["create", "--bundle", sandbox.path("bundle").to_str().unwrap(), "c1"]);
+    fs::write(sandbox.path("call-create"), said).unwrap();
     // Without a word about the place it is the user's own.
     assert!(sandbox.path("out/ocf-runtime/c1/state.json").exists());
     must(&["start", "c1"]);
@@ -123,6 +124,10 @@ fn a_caller_without_a_cgroup_of_its_own_gets_no_limits() {
         let shown = result[own.len()..].lines().count();
         assert!(on_v2_alone || shown >= listed("/sys/fs/cgroup"), "{result}");
         assert!(shown > 0, "no cgroup is shown");
+        // What the caller may not restrict, no one could open by it: that is no more than a warning.
+        config["linux"]["resources"] = json!({ "devices": [{ "allow": false, "access": "rwm" }] });
+        live(sandbox, &config);
+        assert!(fs::read_to_string(sandbox.path("call-create")).unwrap().contains("warning: restrict the devices"));
         config["linux"]["resources"] = json!({ "memory": { "limit": 100_000_000 } });
         hand_over(sandbox, &config);
         let (ok, output) = call(sandbox, &["create", "--bundle", sandbox.path("bundle").to_str().unwrap(), "c1"]);
