@@ -392,6 +392,32 @@ fn nothing_but_the_execution_is_subject_to_it() {
 }
 
 #[test]
+fn hooks_are_not_subject_to_it_and_a_failed_start_can_be_tried_again() {
+    sandboxed(|sandbox| {
+        let call =
+            |file: &str| format!("open(STDOUT,'>>/out/{file}');{CALL};print call({}, 0) > 0, ';'", libc::SYS_getsid);
+        let mut config = config(
+            sandbox,
+            "",
+            json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{ "names": ["getsid"], "action": "SCMP_ACT_ERRNO" }] }),
+        );
+        config["process"]["args"] = json!(["/out/program"]);
+        let hook = json!({ "path": "/usr/bin/perl", "args": ["perl", "-e", call("hook")] });
+        config["hooks"] = json!({ "startContainer": [hook] });
+        sandbox.create(&config);
+        assert!(sandbox.refused(&["start", "c1"]).contains("/out/program"));
+        let program = sandbox.path("out/program");
+        fs::write(&program, format!("#!/usr/bin/perl\n{}", call("result"))).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        sandbox.must(&["start", "c1"]);
+        assert!(wait_until(|| sandbox.status() == "stopped"));
+        // Before the first try there was no filter, and before the second one it was in force already.
+        assert_eq!((sandbox.out("hook").as_str(), sandbox.out("result").as_str()), ("1;;", ";"));
+        sandbox.must(&["delete", "c1"]);
+    });
+}
+
+#[test]
 fn flags_are_passed_on() {
     sandboxed(|sandbox| {
         let script = "open(F,'/proc/self/status');print grep {/^Speculation_Store_Bypass/} <F>";
@@ -485,7 +511,7 @@ fn notifications_go_to_whoever_listens() {
             sandbox,
             json!({
             "defaultAction": "SCMP_ACT_ALLOW", "listenerMetadata": "what it is",
-            "flags": ["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG"],
+            "flags": ocf_runtime::features::features()["linux"]["seccomp"]["supportedFlags"],
             "syscalls": [{ "names": ["getsid"], "action": "SCMP_ACT_NOTIFY" }] }),
         );
         assert_eq!((result.as_str(), count), ("4242", 1));
