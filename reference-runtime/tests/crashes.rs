@@ -242,7 +242,6 @@ fn configs(sandbox: &Sandbox) -> [Value; 2] {
         .as_array_mut()
         .unwrap()
         .retain(|entry| entry["type"] != "pid" && entry["type"] != "mount");
-    shared["root"]["readonly"] = json!(true);
     [own, shared]
 }
 

@@ -36,7 +36,13 @@ pub fn sandboxed(body: fn(&Sandbox)) {
     let test = std::thread::current().name().unwrap().to_owned();
     let mut command = Command::new("unshare");
     command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--uts", "--ipc", "--net"]);
-    command.arg(std::env::current_exe().unwrap()).args(["--exact", &test, "--nocapture", "--test-threads=1"]);
+    command.arg(std::env::current_exe().unwrap()).args([
+        "--exact",
+        &test,
+        "--include-ignored",
+        "--nocapture",
+        "--test-threads=1",
+    ]);
     command.env(DIRECTORY, &outside.directory).stdin(Stdio::null());
     let procs = |cgroups: &[PathBuf]| cgroups.iter().map(|path| path.join("cgroup.procs")).collect::<Vec<_>>();
     let (roots, leaves) = (procs(&outside.cgroups), procs(&outside.leaves));
