@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// No packet is longer, in bytes: a path, or a text of [`TEXT`] characters, each of which may be written as six.
-const PACKET: usize = 64 << 10;
+const PACKET: usize = 16 << 10;
 
 /// The most characters of a text that are passed on.
-const TEXT: usize = 8 << 10;
+const TEXT: usize = 2 << 10;
 
 /// One end of the connection between the creating process and the container process.
 #[derive(Debug)]
