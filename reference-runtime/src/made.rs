@@ -230,7 +230,7 @@ fn remove(path: &Path, is_ours: impl FnOnce(Identity, Identity) -> bool) -> nix:
 }
 
 /// The id of the mount through which `fd` was opened.
-fn mount_id(fd: impl AsFd) -> nix::Result<u64> {
+pub(crate) fn mount_id(fd: impl AsFd) -> nix::Result<u64> {
     const EMPTY: &CStr = c"";
     // SAFETY: the structure is plain numbers, of which each may be 0.
     let mut facts: libc::statx = unsafe { std::mem::zeroed() };

@@ -214,7 +214,7 @@ impl Place<'_> {
     fn target(&self, destination: &Path, kind: Kind) -> Result<OwnedFd> {
         let target = self.root.find_or_make(destination, kind)?;
         // What is mounted over the root is out of reach for all that follows, also for masks.
-        if real_path(&target)? == real_path(self.root.as_ref())? {
+        if self.root.is(&target).doing(|| format!("look at {}", destination.display()))? {
             return Err(Error::new(format!("{} is the root itself", destination.display())));
         }
         Ok(target)

@@ -1,7 +1,7 @@
 //! Paths inside the container's root file system, resolved so that no symbolic link leads out of it.
 
 use crate::error::{Doing, Error, Result};
-use crate::made::{Note, Notes};
+use crate::made::{Identity, Note, Notes, mount_id};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat, mknodat};
@@ -47,6 +47,12 @@ impl<'a> RootDirectory<'a> {
         let directory = nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
             .doing(|| format!("open {}", path.display()))?;
         Ok(RootDirectory { directory, notes, passing: RefCell::default() })
+    }
+
+    /// Whether `place` is the root itself, and not the same directory seen through another mount.
+    pub fn is(&self, place: &OwnedFd) -> nix::Result<bool> {
+        let same = Identity::from(fstat(place)?) == Identity::from(fstat(&self.directory)?);
+        Ok(same && mount_id(place)? == mount_id(&self.directory)?)
     }
 
     /// Opens what stands at `path` as the container would find it.
