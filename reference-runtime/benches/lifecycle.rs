@@ -153,6 +153,7 @@ impl<'a> Job<'a> {
 }
 
 /// Runs a command to its end, which has to be good; the answer is its peak of resident memory in KiB.
+#[expect(clippy::zombie_processes, reason = "wait4(2) is called here, which also tells of the memory")]
 fn finish(command: &mut Command) -> i64 {
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
     let pid = i32::try_from(child.id()).unwrap();
