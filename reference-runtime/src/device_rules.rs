@@ -29,7 +29,7 @@ pub const MAKE: u8 = 1;
 pub const READ: u8 = 2;
 /// Opening for writing.
 pub const WRITE: u8 = 4;
-const ALL: u8 = MAKE | READ | WRITE;
+pub(crate) const ALL: u8 = MAKE | READ | WRITE;
 
 /// The character devices that every container can use: the default ones, its terminals and /dev/ptmx.
 const DEFAULTS: [(u32, Option<u32>); 9] = [
