@@ -3,6 +3,7 @@
 #: make test                               build and run all tests; the last line is "N passed, N failed"
 #: make soak                               ten thousand containers in a row, and the runtime killed at each system call
 #: make deps                               install what is missing (Debian, Ubuntu), or name it
+#: make bench                              what a container's life costs, against the least that it can cost
 #: make lint                               rustfmt, clippy and shellcheck, without a warning
 #: make install                            build `ocf` for use and install it where cargo does
 #: make clean                              remove what was built, and conformance-report/
@@ -12,6 +13,7 @@
 #:
 #: RUNTIMES=ocf-runtime     runtimes to test, separated by spaces; `ocf-runtime` is the one built here
 #: OUT=conformance-report   directory for report.html, report.json and junit.xml
+#: BENCH_ARGS='...'         arguments for the benchmark: --rounds 50, --cgroups v1 or v2
 #: OCF_ARGS='...'           more arguments for `ocf test`: ids, chapters, --level must, --keep ...
 #: PARTIAL=fail             a partial report fails, too
 #: DEPS=no                  neither look for missing packages nor install them
@@ -23,6 +25,7 @@
 RUNTIMES ?= ocf-runtime
 OUT      ?= conformance-report
 OCF_ARGS ?=
+BENCH_ARGS ?=
 PARTIAL  ?=
 DEPS     ?= yes
 CARGO    ?= cargo
@@ -36,7 +39,7 @@ unexport MAKEFLAGS MFLAGS
 .NOTPARALLEL:
 
 .DEFAULT_GOAL := help
-.PHONY: help deps conformance test soak lint install clean
+.PHONY: help deps conformance bench test soak lint install clean
 
 help:
 	@sed -n 's/^#: \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +50,9 @@ deps:
 conformance:
 	@.ci/conformance $(RUNTIMES) -- $(OCF_ARGS)
 
+bench:
+	@.ci/bench $(RUNTIMES) -- $(BENCH_ARGS)
+
 test:
 	@.ci/test
 
@@ -55,7 +61,7 @@ soak:
 
 lint:
 	@.ci/deps shellcheck
-	shellcheck .ci/bench-validate .ci/build .ci/conformance .ci/deps .ci/as-root .ci/run .ci/soak .ci/test
+	shellcheck .ci/bench .ci/bench-validate .ci/build .ci/conformance .ci/deps .ci/as-root .ci/run .ci/runtime .ci/soak .ci/test
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 

@@ -95,7 +95,7 @@ impl Bench {
         let config = config();
         fs::write(self.directory.join("config.json"), config.to_string()).unwrap();
         let seccomp = serde_json::from_value(config["linux"]["seccomp"].clone()).unwrap();
-        fs::write(self.directory.join("filter"), ocf_runtime::seccomp::compile(&seccomp).unwrap()).unwrap();
+        fs::write(self.directory.join("filter"), ocf_runtime::seccomp_program::compile(&seccomp).unwrap()).unwrap();
     }
 
     fn measure(&self) {
