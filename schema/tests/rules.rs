@@ -419,18 +419,6 @@ fn examples_of_other_platforms() -> Vec<Example> {
             jail(json!({"ip6Addr": ["::10.0.0.1"]})),
         ),
         example(
-            "freebsd.ip4-addresses-usable",
-            jail(json!({"ip4": "disable", "ip4Addr": ["10.0.0.1"]})),
-            "/freebsd/jail/ip4Addr",
-            jail(json!({"ip4": "disable", "ip4Addr": []})),
-        ),
-        example(
-            "freebsd.ip6-addresses-usable",
-            jail(json!({"ip6": "disable", "ip6Addr": ["::1"]})),
-            "/freebsd/jail/ip6Addr",
-            jail(json!({"ip6": "inherit", "ip6Addr": ["::1"]})),
-        ),
-        example(
             "freebsd.own-vnet",
             jail(json!({"vnet": "new", "ip6": "inherit"})),
             "/freebsd/jail/ip6",
@@ -447,12 +435,6 @@ fn examples_of_other_platforms() -> Vec<Example> {
             jail(json!({"vnet": "new", "interface": "lo1"})),
             "/freebsd/jail/interface",
             jail(json!({"interface": "lo1"})),
-        ),
-        example(
-            "freebsd.vnet-interfaces-with-vnet",
-            jail(json!({"vnetInterfaces": ["epair0b"]})),
-            "/freebsd/jail/vnetInterfaces",
-            jail(json!({"vnet": "new", "vnetInterfaces": ["epair0b"]})),
         ),
     ]
 }

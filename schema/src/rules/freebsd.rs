@@ -10,14 +10,11 @@ use crate::message::text_quoted;
 
 pub(super) const RULES: &[Rule] = &[
     Rule { requirement: Some("freebsd.device-path-relative"), offences: absolute_devices },
-    Rule { requirement: Some("freebsd.ip4-addresses-numeric"), offences: |it| names::<Ipv4Addr>(it, "ip4Addr") },
-    Rule { requirement: Some("freebsd.ip6-addresses-numeric"), offences: |it| names::<Ipv6Addr>(it, "ip6Addr") },
-    Rule { requirement: Some("freebsd.ip4-addresses-usable"), offences: |it| addresses_of_none(it, "ip4", "ip4Addr") },
-    Rule { requirement: Some("freebsd.ip6-addresses-usable"), offences: |it| addresses_of_none(it, "ip6", "ip6Addr") },
+    Rule { requirement: Some("freebsd.ip4-addresses-numeric"), offences: |it| names::<Ipv4Addr>(it, "ip4Addr", 32) },
+    Rule { requirement: Some("freebsd.ip6-addresses-numeric"), offences: |it| names::<Ipv6Addr>(it, "ip6Addr", 128) },
     Rule { requirement: Some("freebsd.own-vnet"), offences: addresses_beside_vnet },
     Rule { requirement: Some("freebsd.shared-vnet"), offences: shared_by_name },
     Rule { requirement: Some("freebsd.interface-without-vnet"), offences: interface_outside_vnet },
-    Rule { requirement: Some("freebsd.vnet-interfaces-with-vnet"), offences: interfaces_without_vnet },
 ];
 
 const JAIL: &str = "/freebsd/jail";
@@ -34,23 +31,19 @@ fn absolute_devices(config: &Value) -> Vec<Offence> {
 }
 
 /// The strings of a list that are no address; the length of a prefix may follow one.
-fn names<A: FromStr>(config: &Value, list: &str) -> Vec<Offence> {
+fn names<A: FromStr>(config: &Value, list: &str, bits: u8) -> Vec<Offence> {
+    let is_numeric = |text: &str| match text.split_once('/') {
+        Some((address, length)) => address.parse::<A>().is_ok() && length.parse().is_ok_and(|it: u8| it <= bits),
+        None => text.parse::<A>().is_ok(),
+    };
     entries(config, &format!("{JAIL}/{list}"))
         .filter_map(|(pointer, address)| Some((pointer, address.as_str()?)))
-        .filter(|(_, address)| address.split('/').next().is_some_and(|it| it.parse::<A>().is_err()))
+        .filter(|(_, address)| !is_numeric(address))
         .map(|(pointer, address)| Offence {
             pointer,
             message: format!("{} is no address in numeric form", text_quoted(address)),
         })
         .collect()
-}
-
-fn addresses_of_none(config: &Value, mode: &str, list: &str) -> Vec<Offence> {
-    let is_disabled = setting(config, mode) == Some("disable");
-    if !is_disabled || !has_entries(config, list) {
-        return Vec::new();
-    }
-    offence(list, format!("`{mode}` disables these addresses"))
 }
 
 fn addresses_beside_vnet(config: &Value) -> Vec<Offence> {
@@ -77,15 +70,6 @@ fn interface_outside_vnet(config: &Value) -> Vec<Offence> {
     offence("interface", "it lies outside the container's own vnet".to_owned())
 }
 
-fn interfaces_without_vnet(config: &Value) -> Vec<Offence> {
-    let vnet = config.pointer(JAIL).and_then(|jail| jail.get("vnet"));
-    let shares = vnet.is_none_or(|vnet| vnet == "inherit");
-    if !shares || !has_entries(config, "vnetInterfaces") {
-        return Vec::new();
-    }
-    offence("vnetInterfaces", "the container has no vnet of its own".to_owned())
-}
-
 fn offence(name: &str, message: String) -> Vec<Offence> {
     vec![Offence { pointer: format!("{JAIL}/{name}"), message }]
 }
@@ -93,9 +77,4 @@ fn offence(name: &str, message: String) -> Vec<Offence> {
 /// A string of the jail.
 fn setting<'c>(config: &'c Value, name: &str) -> Option<&'c str> {
     config.pointer(JAIL)?.get(name)?.as_str()
-}
-
-fn has_entries(config: &Value, list: &str) -> bool {
-    let list = config.pointer(JAIL).and_then(|jail| jail.get(list)?.as_array());
-    list.is_some_and(|it| !it.is_empty())
 }
