@@ -46,6 +46,7 @@ pub(crate) fn examine_chapter(name: &str, text: &str, tables: &Tables) -> (Chapt
 
 /// The labels of the optional lines that carry a text, in their order.
 const UNTIL: &str = "Until: ";
+const REPLACED_BY: &str = "Replaced by: ";
 const NEEDS: &str = "Needs: ";
 const READING: &str = "Reading: ";
 const NOT_CHECKED: &str = "Not checked: ";
@@ -191,6 +192,7 @@ impl<'a> Lines<'a> {
             party,
             since,
             until: None,
+            replaced_by: Vec::new(),
             source,
             clauses,
             properties,
@@ -270,7 +272,7 @@ impl<'a> Lines<'a> {
 
     fn sentence(&mut self) -> Result<String, SpecError> {
         let sentence = self.peek();
-        let is_label = [UNTIL, NEEDS, READING, NOT_CHECKED].iter().any(|it| sentence.starts_with(it));
+        let is_label = [UNTIL, REPLACED_BY, NEEDS, READING, NOT_CHECKED].iter().any(|it| sentence.starts_with(it));
         if sentence.is_empty() || sentence.starts_with('#') || is_label || sentence == DRAFT {
             return Err(self.fail("the sentence is missing"));
         }
@@ -283,6 +285,9 @@ impl<'a> Lines<'a> {
 
     fn optional_lines(&mut self, requirement: &mut Requirement) -> Result<(), SpecError> {
         requirement.until = self.until(requirement.since)?;
+        if requirement.until.is_some() {
+            requirement.replaced_by = self.replaced_by()?;
+        }
         requirement.needs = self.needs()?;
         requirement.reading = self.text(READING);
         requirement.not_checked = self.text(NOT_CHECKED);
@@ -294,7 +299,7 @@ impl<'a> Lines<'a> {
             "" => Ok(()),
             line => Err(self.fail(format!(
                 "after the sentence stand, each at most once and in this order, \
-                 `Until: V`, `Needs: FACTS`, `Reading: TEXT`, `Not checked: REASON`, `Draft`; not `{line}`"
+                 `Until: V` and perhaps `Replaced by: IDS`, `Needs: FACTS`, `Reading: TEXT`, `Not checked: REASON`, `Draft`; not `{line}`"
             ))),
         }
     }
@@ -309,6 +314,15 @@ impl<'a> Lines<'a> {
         }
         self.next += 1;
         Ok(Some(until))
+    }
+
+    fn replaced_by(&mut self) -> Result<Vec<RequirementId>, SpecError> {
+        let Some(text) = self.peek().strip_prefix(REPLACED_BY) else {
+            return Ok(Vec::new());
+        };
+        let ids = text.split(' ').map(|id| self.parsed(id)).collect::<Result<_, _>>()?;
+        self.next += 1;
+        Ok(ids)
     }
 
     fn needs(&mut self) -> Result<Vec<String>, SpecError> {

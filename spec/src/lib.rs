@@ -41,6 +41,7 @@
 //!    met, whatever its level; at level `MAY` it says what is allowed.
 //! 5. Optional lines, each at most once and in this order:
 //!    * `Until:` the first released version in which it no longer holds, later than `since`;
+//!    * `Replaced by:`, directly after it, what holds in its place from that version on: ids, parted by a space;
 //!    * `Needs:` the facts of a host without which it can't be decided, parted by a comma and a
 //!      space, of the closed list `cgroup=v1`, `cgroup=v2`, `controller:NAME`, `kernel>=X.Y`,
 //!      `lsm:NAME`, `resctrl`, `cap:NAME`, `userns`, `timens`, `cgroupns`;

@@ -31,6 +31,8 @@ pub struct Requirement {
     pub since: Version,
     /// The first version in which it no longer holds; `None` if it holds to this day.
     pub until: Option<Version>,
+    /// What holds in its place from then on, beside the requirements that carry a clause of its own.
+    pub replaced_by: Vec<RequirementId>,
     /// Where it is from.
     pub source: Source,
     /// Ids of the upstream clauses that it carries, as in [`crate::upstream::clauses`].

@@ -6,9 +6,10 @@ use std::sync::OnceLock;
 
 use crate::error::SpecError;
 use crate::grammar::examine_chapter;
-use crate::requirement::{Chapter, Requirement, RequirementId};
+use crate::requirement::{Chapter, Requirement, RequirementId, Source};
 use crate::sources::{NO_REQUIREMENT, Sources};
-use crate::upstream::{SetAside, Tables};
+use crate::upstream::{Clause, Repository, SetAside, Tables};
+use crate::version::VERSIONS;
 
 /// Every requirement of the format, and what ties it to upstream's text.
 #[derive(Clone, Debug)]
@@ -64,6 +65,7 @@ impl Specification {
         let specification = Self { chapters, upstream, places };
         errors.extend(repeated);
         errors.extend(specification.upstream.set_aside.iter().filter_map(|row| specification.contradiction(row)));
+        errors.extend(specification.unfit_successors());
         if errors.is_empty() { Ok(specification) } else { Err(errors) }
     }
 
@@ -88,6 +90,51 @@ impl Specification {
         }
         let repeated = row.of.as_ref().filter(|id| self.get(id.as_str()).is_none())?;
         error(format!("`{repeated}`, which `{}` repeats, is no requirement", row.clause))
+    }
+
+    /// Requirements that are said to replace one, and do not begin when it ceases.
+    fn unfit_successors(&self) -> Vec<SpecError> {
+        let pairs = self.requirements().flat_map(|old| old.replaced_by.iter().map(move |id| (old, id)));
+        let begins =
+            |old: &Requirement, id: &RequirementId| self.get(id.as_str()).is_some_and(|it| Some(it.since) == old.until);
+        pairs
+            .filter(|(old, id)| !begins(old, id))
+            .map(|(old, id)| {
+                let message =
+                    format!("`{id}` can't replace `{}`: no requirement of this id begins as that ceases", old.id);
+                SpecError::at(format!("chapters/{}.md", old.id.chapter()), old.line, message)
+            })
+            .collect()
+    }
+
+    /// What holds in the place of a requirement that ceases: it begins in that version, and is said to replace it, or binds
+    /// the same party and carries a clause of its, or is from its section and about a property of its. That two names are
+    /// alike tells nothing.
+    pub fn successors(&self, of: &Requirement) -> impl Iterator<Item = &Requirement> {
+        let shares = |one: &[String], other: &[String]| one.iter().any(|it| other.contains(it));
+        self.requirements().filter(move |it| {
+            of.until == Some(it.since)
+                && (of.replaced_by.contains(&it.id)
+                    || of.party == it.party
+                        && (shares(&of.clauses, &it.clauses)
+                            || of.source == it.source && shares(&of.properties, &it.properties)))
+        })
+    }
+
+    /// Upstream's page of the section that a requirement is from, in the version that was read or, where it holds no
+    /// longer, in the last in which it did; `None` if it is ours.
+    pub fn page(&self, of: &Requirement) -> Option<String> {
+        let Source::Upstream { file, anchor } = &of.source else { return None };
+        // The tag that was read stands with the clauses; a section that has none is known by its file.
+        let clause = self.upstream.clauses.iter().find(|it| it.file == *file)?;
+        let last = VERSIONS.iter().rev().find(|it| of.until.is_some_and(|until| **it < until));
+        // The versions of what ceased are the runtime specification's, also for what another repository says.
+        let tag = match Repository::of(file).0 {
+            Repository::Runtime => last.map(|it| format!("v{it}")),
+            Repository::Image => None,
+        };
+        let tag = tag.unwrap_or_else(|| clause.tag.clone());
+        Some(Clause { anchor: anchor.clone(), tag, ..clause.clone() }.url())
     }
 
     /// The requirements that carry the clause of this id.
@@ -216,6 +263,30 @@ mod tests {
         let right = Specification::of(&sources("SPEC-002\trepetition\talpha.one-thing\tIt repeats.\n")).unwrap();
         assert_eq!(right.upstream.set_aside.len(), 1);
         assert_eq!(right.carriers("SPEC-001").count(), 1);
+    }
+
+    #[test]
+    fn what_replaces_a_requirement_begins_as_it_ceases() {
+        let parse = |line: &str| {
+            let alpha = format!("{ALPHA}Replaced by: beta.other-thing{line}\n");
+            Specification::parse(&[("alpha", &alpha), ("beta", BETA)])
+        };
+        let specification = parse("").unwrap();
+        assert_eq!(specification.get("alpha.one-thing").unwrap().replaced_by, ["beta.other-thing".parse().unwrap()]);
+        for unfit in ["alpha.one-thing", "beta.no-thing"] {
+            let error = parse(&format!(" {unfit}")).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("chapters/alpha.md:5: `{unfit}` can't replace")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_page_shows_the_version_in_which_the_requirement_held_last() {
+        let specification = Specification::embedded();
+        let page = |id| specification.page(specification.get(id).unwrap()).unwrap();
+        assert!(page("hooks.poststart-failure-error").contains("/runtime-spec/blob/v1.3.0/runtime.md#"));
+        assert!(page("hooks.poststart-failure-continues").contains("/runtime-spec/blob/v1.2.1/runtime.md#"));
+        assert!(page("zos.devices-array").contains("/blob/v1.2.0/config-zos.md#"));
+        assert!(page("conversion.exposed-ports-list").contains("/image-spec/blob/v1."));
     }
 
     #[test]

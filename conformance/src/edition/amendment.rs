@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ocf_schema::compare::Grade;
-use ocf_spec::{Level, Party, Requirement, RequirementId, Version, edits};
+use ocf_spec::{Level, Party, Requirement, RequirementId, Version};
 use serde::Serialize;
 
 use super::Edition;
@@ -218,7 +218,7 @@ fn rewording(old: &Requirement, new: &Requirement) -> Option<Rewording> {
     (!fields.is_empty()).then(|| Rewording { requirement: entry(new), fields })
 }
 
-fn fields(of: &Requirement) -> [(&'static str, String); 12] {
+fn fields(of: &Requirement) -> [(&'static str, String); 13] {
     let until = of.until.map(|it| it.to_string()).unwrap_or_default();
     [
         ("sentence", of.sentence.clone()),
@@ -226,6 +226,7 @@ fn fields(of: &Requirement) -> [(&'static str, String); 12] {
         ("party", of.party.to_string()),
         ("since", of.since.to_string()),
         ("until", until),
+        ("replaced by", of.replaced_by.iter().map(RequirementId::as_str).collect::<Vec<_>>().join(" ")),
         ("needs", of.needs.join(", ")),
         ("reading", of.reading.clone().unwrap_or_default()),
         ("source", of.source.to_string()),
@@ -237,7 +238,7 @@ fn fields(of: &Requirement) -> [(&'static str, String); 12] {
 }
 
 /// Takes from both lists what belongs together: the one ceases in the version in which the other begins, perhaps by way
-/// of a third in between, and both carry a clause, or are from one section and about one property.
+/// of a third in between, as [`ocf_spec::Specification::successors`] tells.
 fn replaced(ceased: &mut Vec<&Requirement>, came: &mut Vec<&Requirement>, new: &Edition) -> Vec<Replacement> {
     let mut groups: Vec<(Vec<&Requirement>, Vec<&Requirement>)> = Vec::new();
     for old in ceased.iter() {
@@ -267,21 +268,10 @@ fn heirs(of: &Requirement, new: &Edition) -> BTreeSet<RequirementId> {
     let mut found = BTreeSet::new();
     let mut queue: Vec<&Requirement> = vec![of];
     while let Some(old) = queue.pop() {
-        let direct: Vec<&Requirement> =
-            new.specification.requirements().filter(|it| old.until == Some(it.since) && is_akin(old, it)).collect();
+        let direct: Vec<&Requirement> = new.specification.successors(old).collect();
         queue.extend(direct.iter().filter(|it| found.insert(it.id.clone())));
     }
     found
-}
-
-/// Whether two requirements of one party are about the same words, or about the same thing under nearly the same name.
-fn is_akin(one: &Requirement, other: &Requirement) -> bool {
-    let shares = |one: &[String], other: &[String]| one.iter().any(|it| other.contains(it));
-    let (name, other_name) = (one.id.as_str(), other.id.as_str());
-    one.party == other.party
-        && (shares(&one.clauses, &other.clauses)
-            || one.source == other.source && shares(&one.properties, &other.properties)
-            || one.id.chapter() == other.id.chapter() && edits(name, other_name) <= name.len() / 4)
 }
 
 /// The versions between which an edition is compared with itself.
@@ -373,6 +363,39 @@ mod tests {
         replacement(&amendments, "hooks.prestart-before-program");
         let ceased: Vec<&str> = amendments.replaced.iter().flat_map(|it| ids(&it.ceased)).collect();
         assert!(!ceased.iter().any(|it| ids(&amendments.ceased).contains(it)));
+    }
+
+    #[test]
+    fn what_ceases_without_a_successor_is_what_upstream_took_away() {
+        let mut alone = BTreeSet::new();
+        for step in ocf_spec::VERSIONS.windows(2) {
+            let [old, new] = [step[0], step[1]].map(|it| embedded(&it.to_string()));
+            alone.extend(Amendments::between(&old, &new).ceased.into_iter().map(|it| it.id.to_string()));
+        }
+        // 1.2.0 made the annotation one that no config may have; z/OS had devices until 1.2.1 only.
+        assert!(alone.remove("conversion.exposed-ports-list"));
+        assert!(alone.iter().all(|it| it.starts_with("zos.device")), "{alone:?}");
+        assert_eq!(alone.len(), 9, "{alone:?}");
+    }
+
+    #[test]
+    fn what_a_chapter_says_is_replaced_is_one_replacement() {
+        let amendments = Amendments::between(&embedded("1.2.1"), &embedded("1.3.0"));
+        let monitoring = replacement(&amendments, "intel-rdt.bandwidth-monitoring-boolean");
+        let both = ["intel-rdt.cache-monitoring-boolean", "intel-rdt.bandwidth-monitoring-boolean"];
+        assert_eq!(ids(&monitoring.ceased), both);
+        assert_eq!(ids(&monitoring.came), ["intel-rdt.monitoring-boolean"]);
+    }
+
+    #[test]
+    fn names_that_are_alike_replace_nothing() {
+        let text = "# alpha\n\nIt begins.\n\n\
+            ## alpha.device-type\nMUST, runtime, since 1.0.0, ours\nIt goes.\nUntil: 1.1.0\n\n\
+            ## alpha.devices-type\nMUST, runtime, since 1.1.0, ours\nIt comes.\n";
+        let between = |text: &str| Amendments::between(&edition(Some("1.0.2"), text), &edition(Some("1.1.0"), text));
+        assert_eq!(ids(&between(text).ceased), ["alpha.device-type"]);
+        let said = text.replace("Until: 1.1.0\n", "Until: 1.1.0\nReplaced by: alpha.devices-type\n");
+        assert_eq!(ids(&replacement(&between(&said), "alpha.device-type").came), ["alpha.devices-type"]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ host.
 MUST NOT, runtime, since 1.0.1, config.md#configHostname, ledger CFG-184 RT-046, property hostname
 It holds.
 Until: 1.2.0
+Replaced by: hostname.kept alpha.other
 Needs: cgroup=v1, controller:memory, kernel>=5.12, lsm:selinux, cap:CAP_SYS_ADMIN, userns
 Reading: so.
 Not checked: because.
@@ -34,6 +35,7 @@ fn every_part_is_read() {
         party: Party::Runtime,
         since: Version::new(1, 0, 1),
         until: Some(Version::new(1, 2, 0)),
+        replaced_by: ["hostname.kept", "alpha.other"].map(|id| id.parse().unwrap()).to_vec(),
         source: Source::Upstream { file: "config.md".to_owned(), anchor: "configHostname".to_owned() },
         clauses: vec!["CFG-184".to_owned(), "RT-046".to_owned()],
         properties: vec!["hostname".to_owned()],
@@ -73,7 +75,7 @@ fn what_is_optional_may_be_left_out() {
 
 /// What replaces what in [`WHOLE`], on which line the error is, and how its message begins.
 #[rustfmt::skip]
-const OFFENCES: [(&str, &str, usize, &str); 53] = [
+const OFFENCES: [(&str, &str, usize, &str); 56] = [
     ("# hostname\n", "# host\n", 1, "the first line is `# hostname`"),
     ("# hostname\n\n", "# hostname\n", 2, "an empty line follows the title"),
     ("The name of the\nhost.\n\n", "", 3, "the introduction is missing"),
@@ -118,15 +120,18 @@ const OFFENCES: [(&str, &str, usize, &str); 53] = [
     ("Until: 1.2.0", "Until: 1.0.0", 9, "until 1.0.0 is not later than since 1.0.1"),
     ("Until: 1.2.0", "Until: 2.0.0", 9, "`2.0.0` is no released version"),
     ("Until: 1.2.0", "Until: 1.2.0\nUntil: 1.2.0", 10, "after the sentence stand"),
-    ("cgroup=v1,", "cgroup=v3,", 10, "`cgroup=v3` is no host fact"),
-    ("kernel>=5.12", "kernel>=5", 10, "`kernel>=5` is no host fact"),
-    ("cap:CAP_SYS_ADMIN", "cap:sys_admin", 10, "`cap:sys_admin` is no host fact"),
-    ("controller:memory", "controller:", 10, "`controller:` is no host fact"),
-    ("Reading: so.\n", "Reading: so.\n  and so.\n", 12, "after the sentence stand"),
-    ("Reading: so.\nNot checked: because.\n", "Not checked: because.\nReading: so.\n", 12, "after the sentence stand"),
-    ("Draft", "Draft: yes", 13, "after the sentence stand"),
+    ("Until: 1.2.0\n", "", 9, "after the sentence stand"),
+    ("alpha.other", "alpha", 10, "`alpha` is no id"),
+    ("kept alpha", "kept, alpha", 10, "`hostname.kept,` is no id"),
+    ("cgroup=v1,", "cgroup=v3,", 11, "`cgroup=v3` is no host fact"),
+    ("kernel>=5.12", "kernel>=5", 11, "`kernel>=5` is no host fact"),
+    ("cap:CAP_SYS_ADMIN", "cap:sys_admin", 11, "`cap:sys_admin` is no host fact"),
+    ("controller:memory", "controller:", 11, "`controller:` is no host fact"),
+    ("Reading: so.\n", "Reading: so.\n  and so.\n", 13, "after the sentence stand"),
+    ("Reading: so.\nNot checked: because.\n", "Not checked: because.\nReading: so.\n", 13, "after the sentence stand"),
+    ("Draft", "Draft: yes", 14, "after the sentence stand"),
     ("It holds.", "It holds. ", 8, "a tab, or white space"),
-    ("Draft\n", "Draft", 13, "the file ends in one line feed"),
+    ("Draft\n", "Draft", 14, "the file ends in one line feed"),
 ];
 
 #[test]
@@ -146,7 +151,7 @@ fn an_id_stands_once() {
     let requirement = WHOLE.split_once("\n\n## ").map(|(_, it)| format!("\n## {it}"));
     let text = WHOLE.to_owned() + &requirement.unwrap();
     let error = parse_chapter("hostname", &text).unwrap_err();
-    let expected = "chapters/hostname.md:15: `hostname.applied` stands already in line 6";
+    let expected = "chapters/hostname.md:16: `hostname.applied` stands already in line 6";
     assert_eq!(error.to_string(), expected);
 }
 
@@ -164,5 +169,5 @@ fn a_requirement_that_does_not_fit_hides_no_other() {
     let (chapter, errors) = examine_chapter("hostname", &text, Tables::embedded());
     let ids: Vec<&str> = chapter.requirements.iter().map(|it| it.id.as_str()).collect();
     assert_eq!(ids, ["hostname.other"]);
-    assert_eq!(errors.iter().map(|it| it.line).collect::<Vec<_>>(), [Some(8), Some(19)]);
+    assert_eq!(errors.iter().map(|it| it.line).collect::<Vec<_>>(), [Some(8), Some(20)]);
 }

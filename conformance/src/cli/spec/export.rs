@@ -88,6 +88,8 @@ struct Exported<'a> {
     since: Version,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<Version>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    replaced_by: Vec<&'a str>,
     source: Origin<'a>,
     clauses: Vec<Clause<'a>>,
     properties: &'a [String],
@@ -129,7 +131,8 @@ fn exported<'a>(specification: &'a Specification, of: &'a Requirement) -> Export
         sentence: &of.sentence,
         since: of.since,
         until: of.until,
-        source: origin(specification, &of.source),
+        replaced_by: specification.successors(of).map(|it| it.id.as_str()).collect(),
+        source: origin(specification, of),
         clauses: clauses.map(|it| Clause { id: &it.id, keyword: it.keyword, url: it.url() }).collect(),
         properties: &of.properties,
         needs: &of.needs,
@@ -139,14 +142,11 @@ fn exported<'a>(specification: &'a Specification, of: &'a Requirement) -> Export
     }
 }
 
-fn origin<'a>(specification: &Specification, source: &'a Source) -> Origin<'a> {
-    let Source::Upstream { file, anchor } = source else { return Origin::Ours("ours") };
-    let mut clauses = specification.upstream.clauses.iter();
-    // The tag that was read stands with the clauses; a section that has none is known by its neighbours' file.
-    let clause = clauses.clone().find(|it| it.file == *file && it.anchor == *anchor);
-    let near = clause.or_else(|| clauses.find(|it| it.file == *file)).cloned();
-    let url = near.map(|it| ocf_spec::upstream::Clause { anchor: anchor.clone(), ..it }.url());
-    Origin::Upstream { file, anchor, url }
+fn origin<'a>(specification: &Specification, of: &'a Requirement) -> Origin<'a> {
+    match &of.source {
+        Source::Upstream { file, anchor } => Origin::Upstream { file, anchor, url: specification.page(of) },
+        Source::Ours => Origin::Ours("ours"),
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
-use ocf_spec::upstream::Clause;
 use ocf_spec::{Chapter, Requirement, Source, Specification, VERSIONS, Version};
 
 use crate::checks::{Check, Checks, Tested, published};
@@ -149,6 +148,14 @@ impl Page<'_> {
         if !requirement.needs.is_empty() {
             writeln!(out, "<p class=\"about\">Needs {}</p>", Text(&requirement.needs.join(", ")))?;
         }
+        let successors: Vec<String> = self
+            .specification
+            .successors(requirement)
+            .map(|it| format!("<a href=\"#{id}\">{id}</a>", id = Text(it.id.as_str())))
+            .collect();
+        if !successors.is_empty() {
+            writeln!(out, "<p class=\"about\">Replaced by {}</p>", successors.join(", "))?;
+        }
         if let Some(reading) = &requirement.reading {
             writeln!(out, "<p class=\"reading\"><b>Reading</b> {}</p>", Prose(reading))?;
         }
@@ -159,11 +166,10 @@ impl Page<'_> {
 
     /// Where upstream's text says it; an anchor stands in the tables, or the grammar would have refused it.
     fn source(&self, requirement: &Requirement) -> String {
-        let Source::Upstream { file, anchor } = &requirement.source else {
+        let Source::Upstream { file, .. } = &requirement.source else {
             return "ours".to_owned();
         };
-        let mut clauses = self.specification.upstream.clauses.iter();
-        let url = clauses.find(|it| it.file == *file && it.anchor == *anchor).map(Clause::url).unwrap_or_default();
+        let url = self.specification.page(requirement).unwrap_or_default();
         let ids = requirement.clauses.join(" ");
         format!("<a href=\"{}\">{}</a> <small>{}</small>", Text(&url), Text(file), Text(&ids))
     }
@@ -201,6 +207,7 @@ fn how(requirement: &Requirement, check: &Check) -> String {
     let parts = [
         requirement.draft.then(|| "draft".to_owned()),
         by.map(|by| format!("{by}: {}", wrong())),
+        check.files.then(|| "a bundle's files".to_owned()),
         (!check.cases.is_empty()).then(|| counted(check.cases.len(), "case", "cases")),
         requirement.not_checked.as_ref().map(|why| format!("not checked: {why}")),
     ];
@@ -211,7 +218,7 @@ fn how(requirement: &Requirement, check: &Check) -> String {
 fn versions(requirement: &Requirement) -> String {
     match requirement.until {
         None => format!("since {}", requirement.since),
-        Some(until) => format!("{} until {until}", requirement.since),
+        Some(until) => format!("{} to before {until}", requirement.since),
     }
 }
 
