@@ -162,6 +162,12 @@ impl Case {
         Ok(case)
     }
 
+    /// Why it makes no sense under a version of the specification, if so.
+    pub fn other_versions(&self, version: Version) -> Option<String> {
+        let range = self.spec.as_ref().filter(|range| !range.contains(version))?;
+        Some(format!("for versions {range} of the specification"))
+    }
+
     /// The positive twin: this case with its `control` merged in; none if it has none.
     pub fn control(&self) -> Result<Option<Self>, CaseError> {
         let Some(patch) = &self.control else { return Ok(None) };

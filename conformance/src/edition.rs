@@ -46,6 +46,8 @@ pub struct Edition {
     pub static_bases: BTreeMap<String, Value>,
     /// The files of wrong documents, by their chapter.
     pub static_fixtures: BTreeMap<String, Value>,
+    /// Configs of the shape that engines write, by their stem.
+    pub engines: BTreeMap<String, Value>,
 }
 
 impl Edition {
@@ -68,6 +70,7 @@ impl Edition {
             cases: parsed(ocf_fixtures::CASES),
             static_bases: parsed(ocf_fixtures::STATIC_BASES),
             static_fixtures: parsed(ocf_fixtures::STATIC),
+            engines: parsed(ocf_fixtures::ENGINES),
         }
     }
 
@@ -129,7 +132,7 @@ impl Edition {
         Validator::new(kind, schema, &self.specification, version).map_err(|why| about(&why))
     }
 
-    /// The documents of its cases and static fixtures, by their names.
+    /// The documents of its static fixtures and cases, and its configs of the shape that engines write, by their names.
     pub fn documents(&self) -> Vec<Document> {
         document::of(self)
     }
@@ -147,6 +150,7 @@ impl Edition {
             cases: files.cases()?,
             static_bases: files.fixtures("fixtures/static/base")?,
             static_fixtures: files.fixtures("fixtures/static")?,
+            engines: files.fixtures("fixtures/engines")?,
         })
     }
 }

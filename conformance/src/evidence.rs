@@ -6,6 +6,7 @@
 //! is missing elsewhere was *not asked*.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use ocf_spec::Version;
@@ -94,6 +95,21 @@ pub struct Evidence {
     pub trouble: Option<String>,
     /// How long the case took, in seconds; for the reader only.
     pub seconds: f64,
+}
+
+/// The evidence of the cases that are meant for a version, as a run under it would have chosen them; and of the others
+/// the names, each with the reason.
+pub fn fitting(cases: Vec<Evidence>, version: Version) -> (Vec<Evidence>, Vec<(String, String)>) {
+    let mut left_out = BTreeMap::new();
+    let fitting = cases.into_iter().filter(|it| match it.definition.other_versions(version) {
+        Some(why) => {
+            left_out.insert(it.case.clone(), why);
+            false
+        }
+        None => true,
+    });
+    let fitting = fitting.collect();
+    (fitting, left_out.into_iter().collect())
 }
 
 /// What is known of a fact.
@@ -198,5 +214,27 @@ mod tests {
         let facts = json!({"mounts": {"$unreadable": "ENOENT"}});
         assert_eq!(lookup(&facts, "/mounts/~1sys/type"), Fact::Unreadable("ENOENT"));
         assert_eq!(lookup(&facts, "/mounts"), Fact::Unreadable("ENOENT"));
+    }
+
+    #[test]
+    fn a_case_for_other_versions_is_left_out_with_its_control() {
+        let evidence = |case: &str, role: &str, spec: Option<&str>| -> Evidence {
+            let mut definition = json!({"about": "a case"});
+            if let Some(spec) = spec {
+                definition["spec"] = json!(spec);
+            }
+            let value = json!({"case": case, "role": role, "definition": definition, "config": null, "facts": {},
+                "trouble": null, "seconds": 0.0});
+            serde_json::from_value(value).unwrap()
+        };
+        let all = vec![
+            evidence("base/plain", "base", None),
+            evidence("hooks/new", "control", Some(">=1.3.0")),
+            evidence("hooks/new", "case", Some(">=1.3.0")),
+            evidence("hooks/old", "case", Some("<1.3.0")),
+        ];
+        let (fitting, left_out) = fitting(all, "1.2.1".parse().unwrap());
+        assert_eq!(fitting.iter().map(|it| it.case.as_str()).collect::<Vec<_>>(), ["base/plain", "hooks/old"]);
+        assert_eq!(left_out, [("hooks/new".to_owned(), "for versions >=1.3.0 of the specification".to_owned())]);
     }
 }

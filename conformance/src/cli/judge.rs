@@ -34,8 +34,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<u8, String> {
     let (mut header, cases) = evidence::read(&arguments.evidence)?;
     header.spec = arguments.spec.unwrap_or(header.spec);
+    let (cases, left_out) = evidence::fitting(cases, header.spec);
     header.profile = arguments.profile.clone().unwrap_or(header.profile);
-    let profile = test::with_level(Profile::named(&header.profile)?, arguments.level.as_deref());
+    let profile = test::with_level(Profile::of_runtimes(&header.profile)?, arguments.level.as_deref());
     let seconds = cases.iter().map(|case| case.seconds).sum();
     let unusable = match &cases[..] {
         // Nothing was tried but the base, as the gate has it.
@@ -43,15 +44,8 @@ pub fn run(arguments: &Arguments) -> Result<u8, String> {
         _ => None,
     };
     let command = format!("ocf test --runtime {}", header.runtime.path);
-    let gathered = Gathered {
-        header,
-        profile: profile.clone(),
-        evidence: cases,
-        unusable,
-        stopped: None,
-        left_out: Vec::new(),
-        seconds,
-    };
+    let gathered =
+        Gathered { header, profile: profile.clone(), evidence: cases, unusable, stopped: None, left_out, seconds };
     let report = test::make(&gathered, &profile, &Waivers::new(), &[], &command);
     if let Some(out) = &arguments.out {
         writable(out)?;

@@ -1,4 +1,5 @@
-//! The documents of cases and static fixtures, for whoever validates them all.
+//! The documents of cases and static fixtures, and configs of the shape that engines write, for whoever validates them
+//! all.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +9,14 @@ use serde_json::{Value, json};
 
 use super::Edition;
 
-/// One document of a case or of a static fixture.
+/// One document of a case or of a static fixture, or a config of an engine's shape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
     /// Where it is from, for readers: the file, and what in it.
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// The requirement that it breaks on purpose; none for a control and for a case.
+    /// The requirement that it breaks on purpose; none for a control, a case and an engine's config.
     pub breaks: Option<String>,
     /// A JSON Pointer to where it does.
     pub at: Option<String>,
@@ -71,12 +72,13 @@ impl Document {
     }
 }
 
-/// Every document of an edition: static fixtures first, each with its control, then cases, each with its control.
-/// An entry that is none of these is left out: the project's own tests find it.
+/// Every document of an edition: static fixtures first, each with its control, then cases, each with its control, then
+/// engines' configs, which state the version that they are looked at in. An entry that is none of these is left out: the project's own tests find it.
 pub fn of(edition: &Edition) -> Vec<Document> {
     let statics = edition.static_fixtures.iter().flat_map(|(chapter, file)| of_chapter(edition, chapter, file));
     let cases = edition.cases.iter().flat_map(|(name, case)| of_case(edition, name, case));
-    let mut documents: Vec<Document> = statics.chain(cases).collect();
+    let engines = edition.engines.iter().map(|(stem, config)| of_engine(stem, config));
+    let mut documents: Vec<Document> = statics.chain(cases).chain(engines).collect();
     number(&mut documents);
     documents
 }
@@ -131,6 +133,12 @@ fn of_case(edition: &Edition, name: &str, case: &Value) -> Vec<Document> {
         Some(Document { name, kind: Kind::Config, breaks: None, at: None, versions, base, form })
     };
     both.filter_map(document).collect()
+}
+
+fn of_engine(stem: &str, config: &Value) -> Document {
+    let name = format!("fixtures/engines/{stem}.json");
+    let form = Form::Merged(json!({}));
+    Document { name, kind: Kind::Config, breaks: None, at: None, versions: None, base: config.clone(), form }
 }
 
 fn range(of: &Value) -> Option<VersionRange> {

@@ -63,6 +63,8 @@ pub struct Rejudged {
     pub file: PathBuf,
     /// The runtime, and its version.
     pub runtime: String,
+    /// The version under which it was recorded, which its bundles state.
+    pub recorded: Version,
     /// The versions by which it was judged.
     pub versions: [Version; 2],
     /// Each requirement whose verdict changes: what it was, and what it is; none where it is not in force.
@@ -147,8 +149,8 @@ fn rejudged(old: &Edition, new: &Edition, runs: &[PathBuf]) -> Result<Vec<Rejudg
         let was = verdicts(&old.specification, versions[0], &header, &cases)?;
         let is = verdicts(&new.specification, versions[1], &header, &cases)?;
         let verdicts = differing(&was, &is);
-        let runtime = format!("{} {}", header.runtime.name, header.runtime.version);
-        rejudged.push(Rejudged { file, runtime: runtime.trim().to_owned(), versions, verdicts });
+        let runtime = format!("{} {}", header.runtime.name, header.runtime.version).trim().to_owned();
+        rejudged.push(Rejudged { file, runtime, recorded: header.spec, versions, verdicts });
     }
     rejudged.retain(|it| !it.verdicts.is_empty());
     Ok(rejudged)
@@ -176,9 +178,13 @@ fn verdicts(
     cases: &[Evidence],
 ) -> Result<BTreeMap<RequirementId, Verdict>, String> {
     let header = Header { spec: version, ..header.clone() };
-    let expectations = |it: &Evidence| (it.clone(), expect::expectations_under(specification, &header, it));
-    let expected: Vec<_> = cases.iter().map(expectations).collect();
-    let decided = judge::judge(&header, &expected, specification, &Profile::named(&header.profile)?);
+    let (cases, _) = evidence::fitting(cases.to_vec(), version);
+    let expectations = |it: Evidence| {
+        let expectations = expect::expectations_under(specification, &header, &it);
+        (it, expectations)
+    };
+    let expected: Vec<_> = cases.into_iter().map(expectations).collect();
+    let decided = judge::judge(&header, &expected, specification, &Profile::of_runtimes(&header.profile)?);
     Ok(decided.into_iter().map(|it| (it.id, it.verdict)).collect())
 }
 
@@ -189,4 +195,26 @@ fn differing(
     let ids: BTreeSet<&RequirementId> = was.keys().chain(is.keys()).collect();
     let both = ids.into_iter().map(|id| (id.clone(), [was.get(id).copied(), is.get(id).copied()]));
     both.filter(|(_, [was, is])| was != is).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_configs_that_engines_write_are_among_the_documents() {
+        let old = Edition { version: Some(ocf_spec::VERSIONS[6]), ..Edition::embedded() };
+        let mut new = old.clone();
+        let schema = new.schemas.get_mut(&ocf_schema::Kind::Config).unwrap();
+        *schema.pointer_mut("/$defs/process/properties/noNewPrivileges").unwrap() =
+            json!({ "description": "A text.", "type": "string", "requirement": "process.no-new-privileges-boolean" });
+        let impact = Impact::of(&old, &new, &[]).unwrap();
+        let engines = ocf_fixtures::ENGINES.iter().filter(|(_, text)| text.contains("\"noNewPrivileges\""));
+        let expected: BTreeSet<String> = engines.map(|(stem, _)| format!("fixtures/engines/{stem}.json")).collect();
+        let turned = impact.documents.iter().filter(|it| it.document.starts_with("fixtures/engines/"));
+        assert_eq!(turned.map(|it| it.document.clone()).collect::<BTreeSet<_>>(), expected);
+        assert!(!expected.is_empty());
+    }
 }

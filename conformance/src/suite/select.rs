@@ -149,10 +149,8 @@ pub(super) fn plan(options: &Options, filter: &Filter, header: &Header) -> Resul
 
 /// Why a case can't be run here, if so.
 fn unfit(case: &Case, header: &Header) -> Option<String> {
-    if let Some(range) = &case.spec
-        && !range.contains(header.spec)
-    {
-        return Some(format!("for versions {range} of the specification"));
+    if let Some(why) = case.other_versions(header.spec) {
+        return Some(why);
     }
     let missing = case.needs.iter().find(|need| !need.met(&header.host))?;
     Some(format!("this host lacks {missing}"))

@@ -124,6 +124,12 @@ fn runs(page: &mut Page, runs: &[Rejudged]) {
     page.line(Ink::Strong, &format!("Recorded runs: {} judged otherwise", runs.len()));
     for run in runs {
         page.line(Ink::Plain, &format!("  {}  {}", run.runtime, run.file.display()));
+        if run.versions.iter().any(|it| *it != run.recorded) {
+            let recorded = run.recorded;
+            let note =
+                format!("recorded under {recorded}, which its bundles state: a runtime may go by what they state");
+            page.block(("", Ink::Faint), 4, &note);
+        }
         let (told, others): (Vec<_>, Vec<_>) = run.verdicts.iter().partition(|(_, both)| both.iter().any(tells));
         for (id, both) in told {
             page.line(Ink::Plain, &format!("    {:<64} {}", id.as_str(), turn(both)));
@@ -160,6 +166,7 @@ mod tests {
         let run = Rejudged {
             file: PathBuf::from("a/evidence.jsonl"),
             runtime: "box\u{1b}[2J 1".to_owned(),
+            recorded: "1.3.0".parse().unwrap(),
             versions: ["1.2.1".parse().unwrap(), "1.3.0".parse().unwrap()],
             verdicts: verdicts.into_iter().map(|(id, both)| (id.parse().unwrap(), both)).collect(),
         };
@@ -169,6 +176,7 @@ mod tests {
             page.text().lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
         assert!(words.contains(&"box\\u{1b}[2J 1 a/evidence.jsonl".to_owned()), "{words:?}");
         assert!(words.contains(&"hooks.one fail → not in force".to_owned()), "{words:?}");
+        assert!(words.iter().any(|it| it.starts_with("recorded under 1.3.0, which its bundles state")), "{words:?}");
         assert!(words.contains(&"2 other requirements not in force → undecided".to_owned()), "{words:?}");
     }
 }
