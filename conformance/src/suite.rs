@@ -114,7 +114,7 @@ pub fn gather(options: &Options, progress: &(dyn Fn(usize, usize, &str) + Sync))
     let (adapter_name, adapter) = Adapter::choose(&options.runtime, options.adapter.as_deref())?;
     let profile_name = options.profile.clone().unwrap_or_else(|| Profile::default_name(&host).to_owned());
     let filter = Filter::parse(&options.filters)?;
-    let profile = filter.narrow(Profile::named(&profile_name)?);
+    let profile = filter.narrow(Profile::of_runtimes(&profile_name)?);
     let runner = Runner::begin(options.view)?;
     let runner = match &options.supervisor {
         Some(file) => runner.with_supervisor(file),

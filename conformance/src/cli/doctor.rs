@@ -49,15 +49,26 @@ fn facts(host: &HostFacts) {
 }
 
 fn profiles(host: &HostFacts) -> Result<(), String> {
-    println!("\nprofiles (default here: {})", Profile::default_name(host));
+    let newest = VERSIONS[VERSIONS.len() - 1];
+    println!(
+        "\nprofiles (default here: {}), and how many requirements of {newest} they have",
+        Profile::default_name(host)
+    );
     for (name, _) in profile::EMBEDDED {
         let profile = Profile::named(name)?;
-        let missing: Vec<_> = profile.needs.iter().filter(|need| !need.met(host)).map(ToString::to_string).collect();
-        let fit =
-            if missing.is_empty() { "can be decided".to_owned() } else { format!("lacks {}", missing.join(", ")) };
-        println!("  {name:<14} {}: {fit}", profile.about);
+        let count = Specification::embedded().requirements().filter(|it| profile.includes(it, newest)).count();
+        println!("  {name:<11} {count:>4}  {}: {}", profile.about, fitness(&profile, host));
     }
     Ok(())
+}
+
+/// Whether a profile can be decided here.
+fn fitness(profile: &Profile, host: &HostFacts) -> String {
+    if profile.party != Party::Runtime {
+        return profile::WITHOUT_RUNTIME.to_owned();
+    }
+    let missing: Vec<_> = profile.needs.iter().filter(|need| !need.met(host)).map(ToString::to_string).collect();
+    if missing.is_empty() { "can be decided".to_owned() } else { format!("lacks {}", missing.join(", ")) }
 }
 
 fn missing(host: &HostFacts) {
