@@ -103,6 +103,23 @@ fn a_finding_shows_the_line_and_the_sentence() {
 }
 
 #[test]
+fn a_must_that_only_warns_says_why() {
+    let directory = Directory::new("softer");
+    let capabilities = |name: &str| json!({ "bounding": [name] });
+    let mut document = right();
+    document["process"]["capabilities"] = capabilities("CAP_HARBOUR");
+    let output = ocf(&[&directory.file("config.json", document.to_string())]);
+    assert_eq!(status(&output), 0);
+    let text = printed(&output);
+    let (head, rest) = text.split_once('\n').unwrap();
+    assert!(head.starts_with("warning[capabilities.names]: "), "{text}");
+    assert!(rest.contains("= MUST: ") && rest.contains("= only a warning: since 1.1.0 "), "{text}");
+    document["process"]["capabilities"] = json!({ "bounding": "CAP_KILL" });
+    let text = printed(&ocf(&[&directory.file("config.json", document.to_string())]));
+    assert!(text.contains("error[") && !text.contains("only a"), "{text}");
+}
+
+#[test]
 fn nothing_of_a_document_reaches_the_terminal_as_a_command() {
     let directory = Directory::new("terminal");
     let text = "{\"ociVersion\": \"1.0.2\", \"root\": {\"path\": \"\u{9b}31m\u{202e}\"}, \u{1b}[31m";
@@ -128,6 +145,63 @@ fn a_should_fails_where_the_caller_asks_for_it() {
     assert_eq!(ids(&found(&[&file])), ["root.path-conventional"]);
     assert_eq!(status(&ocf(&[&file])), 0);
     assert_eq!(status(&ocf(&["--level", "should", &file])), 1);
+}
+
+/// The faults of upstream's bad examples, each in a document of our own: its kind, its text, the version that it is held
+/// against, and what is found, at which line and column. What a version does not speak of is not found in it.
+const FAULTS: [(&str, &str, &str, &[(&str, u64, u64)]); 13] = [
+    ("config", VNET, "1.3.0", &[("freebsd.vnet-value", 4, 28)]),
+    ("config", VNET, "1.2.1", &[]),
+    ("config", "{\n  \"ociVersion\": \"1.0.0\"\n]\n", "1.0.0", &[("bundle.json", 3, 1)]),
+    ("config", PAGES, "1.0.2", &[("hugepage-limits.page-size-format", 5, 19)]),
+    ("config", PAGES, "1.0.0", &[]),
+    ("config", DEVICE, "1.3.0", &[("net-devices.name-string", 4, 39)]),
+    ("config", DEVICE, "1.0.0", &[]),
+    ("config", HANDLES, "1.0.2", &[("rdma.hca-handles-integer", 4, 58)]),
+    ("config", HANDLES, "1.0.0", &[]),
+    ("features", "{ \"ociVersionMin\": \"1.0.0\" }", "1.1.0", &[("features.version-max-present", 1, 1)]),
+    ("features", "[\n", "1.1.0", &[("features.object", 2, 1)]),
+    ("state", "{ \"id\": \"box\" ]", "1.3.0", &[("state.schema", 1, 17)]),
+    ("state", "{ \"id\": \"box\" ]", "1.0.2", &[("state.pattern", 1, 17)]),
+];
+
+const VNET: &str = r#"{
+  "ociVersion": "1.3.0",
+  "root": { "path": "rootfs" },
+  "freebsd": { "jail": { "vnet": "disable" } }
+}"#;
+const PAGES: &str = r#"{
+  "ociVersion": "1.0.0",
+  "root": { "path": "rootfs" },
+  "linux": { "resources": { "hugepageLimits": [{
+      "pageSize": "2mB", "limit": 4194304
+  }] } }
+}"#;
+const DEVICE: &str = r#"{
+  "ociVersion": "1.0.0",
+  "root": { "path": "rootfs" },
+  "linux": { "netDevices": { "harbour0": { "name": 0 } } }
+}"#;
+const HANDLES: &str = r#"{
+  "ociVersion": "1.0.0",
+  "root": { "path": "rootfs" },
+  "linux": { "resources": { "rdma": { "hfi1_0": { "hcaHandles": "three" } } } }
+}"#;
+
+#[test]
+fn the_faults_of_upstreams_bad_examples_are_found_at_their_places() {
+    let directory = Directory::new("faults");
+    for (at, (kind, text, spec, expected)) in FAULTS.into_iter().enumerate() {
+        let file = directory.file(&format!("{at}.json"), text);
+        let report = found(&["--kind", kind, "--spec", spec, &file]);
+        let findings = report["documents"][0]["findings"].as_array().unwrap();
+        let place = |it: &Value| (it["line"].as_u64().unwrap(), it["column"].as_u64().unwrap());
+        let seen: Vec<_> = findings
+            .iter()
+            .map(|it| (it["requirement"].as_str().unwrap_or("none"), place(it).0, place(it).1))
+            .collect();
+        assert_eq!(seen, expected, "{kind} {spec} {text}");
+    }
 }
 
 #[test]

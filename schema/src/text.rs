@@ -61,8 +61,24 @@ impl Fault {
 
 /// The requirements that a text of `kind` can offend against before it is looked at as a value.
 pub(crate) fn enforced(kind: Kind) -> impl Iterator<Item = RequirementId> {
-    let ids = [JSON, ENCODING, NO_BYTE_ORDER_MARK, UNIQUE_NAMES].into_iter().filter(move |_| kind == Kind::Config);
-    ids.map(|id| id.parse().expect("a test proves that each exists"))
+    let faults = [JSON, ENCODING, NO_BYTE_ORDER_MARK, UNIQUE_NAMES].into_iter();
+    let ids: BTreeSet<&str> = faults.flat_map(|it| spoken_of(kind, it)).copied().collect();
+    ids.into_iter().map(|id| id.parse().expect("a test proves that each exists"))
+}
+
+/// The requirements, each in its versions, that speak for a document of `kind` of what `fault` says of config.json. The
+/// text asks of the others only that they are JSON.
+pub(crate) fn spoken_of(kind: Kind, fault: &'static str) -> &'static [&'static str] {
+    match (kind, fault) {
+        (Kind::Config, JSON) => &[JSON],
+        (Kind::Config, ENCODING) => &[ENCODING],
+        (Kind::Config, NO_BYTE_ORDER_MARK) => &[NO_BYTE_ORDER_MARK],
+        (Kind::Config, UNIQUE_NAMES) => &[UNIQUE_NAMES],
+        // Bytes that are no text are no JSON text.
+        (Kind::State, JSON | ENCODING) => &["state.schema", "state.pattern"],
+        (Kind::Features, JSON | ENCODING) => &["features.object"],
+        _ => &[],
+    }
 }
 
 impl<'t> Text<'t> {

@@ -10,7 +10,7 @@ use ocf_spec::{RequirementId, Specification, Version};
 use serde_json::Value;
 
 use crate::text::{Fault, Text, joined};
-use crate::{Finding, Kind, Severity, hint, message, misspelt, place, projected, rules, schema};
+use crate::{Finding, Kind, Severity, hint, message, misspelt, place, projected, rules, schema, text};
 
 /// The most findings that are listed of one document; a last one says that there are more.
 pub const MOST_FINDINGS: usize = 20_000;
@@ -183,9 +183,9 @@ impl<'s> Validator<'s> {
     }
 
     fn by_fault(&self, fault: Fault) -> Finding {
-        // The requirements on the text are those on config.json; other documents are JSON by name only.
-        let id = fault.requirement.filter(|_| self.kind == Kind::Config).and_then(|id| self.specification.get(id));
-        let requirement = id.filter(|it| it.applies(self.version)).map(|it| it.id.clone());
+        let ids = fault.requirement.map(|id| text::spoken_of(self.kind, id)).unwrap_or_default();
+        let mut known = ids.iter().filter_map(|id| self.specification.get(id));
+        let requirement = known.find(|it| it.applies(self.version)).map(|it| it.id.clone());
         Finding { span: Some(fault.span), ..about_text(requirement, &fault.pointer, fault.message) }
     }
 

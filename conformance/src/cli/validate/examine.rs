@@ -59,6 +59,12 @@ impl Placed {
     pub(super) fn requirement(&self) -> Option<&'static Requirement> {
         Specification::embedded().get(self.finding.requirement.as_ref()?.as_str())
     }
+
+    /// Why it weighs less than its requirement does, if so: how that is read says it.
+    pub(super) fn why_softer(&self) -> Option<&'static str> {
+        let requirement = self.requirement().filter(|it| Severity::of(it.level) > self.finding.severity)?;
+        requirement.reading.as_deref()
+    }
 }
 
 impl Examiner {

@@ -35,8 +35,10 @@ fn line(text: &mut String, name: &str, placed: &Placed) {
     };
     let title = placed.finding.requirement.as_ref().map_or("ocf validate", |id| id.as_str());
     let sentence = placed.requirement().map_or_else(String::new, |it| format!(" ({}: {})", it.level, it.sentence));
+    let softer =
+        placed.why_softer().map_or_else(String::new, |why| format!("\nonly a {}: {why}", placed.finding.severity));
     let hint = placed.finding.hint.as_ref().map_or_else(String::new, |hint| format!("\n{hint}"));
-    let message = format!("{}{sentence}{hint}", placed.finding.message);
+    let message = format!("{}{sentence}{softer}{hint}", placed.finding.message);
     let (start, end) = (placed.start, placed.end);
     let _ = writeln!(
         text,

@@ -85,6 +85,9 @@ impl Human {
         if let Some(requirement) = placed.requirement() {
             let end = self.bold(BLUE, "=");
             let _ = writeln!(text, "{gutter} {end} {}: {}", requirement.level, requirement.sentence);
+            if let Some(why) = placed.why_softer() {
+                let _ = writeln!(text, "{gutter} {end} only a {}: {why}", finding.severity);
+            }
         }
         if let Some(hint) = &finding.hint {
             let _ =
