@@ -2,6 +2,7 @@
 
 mod checkout;
 mod clean;
+mod difference;
 mod doctor;
 mod explain;
 mod fixtures;

@@ -116,6 +116,12 @@ impl Need {
         "cgroupns",
     ];
 
+    /// Whether it tells one sort of host from another, and not an ordinary one from an old or a bare one: what needs it
+    /// is decided by the profiles that need it, too.
+    pub fn tells_hosts_apart(&self) -> bool {
+        matches!(self, Self::CgroupV1 | Self::CgroupV2 | Self::Lsm(_) | Self::Resctrl)
+    }
+
     /// Whether this host has it.
     pub fn met(&self, host: &HostFacts) -> bool {
         match self {
@@ -281,6 +287,26 @@ fn can_unshare(flags: CloneFlags) -> bool {
         Err(_) => false,
     }
 }
+
+/// The resource limits of Linux (getrlimit(2)).
+pub const LIMITS: [&str; 16] = [
+    "RLIMIT_AS",
+    "RLIMIT_CORE",
+    "RLIMIT_CPU",
+    "RLIMIT_DATA",
+    "RLIMIT_FSIZE",
+    "RLIMIT_LOCKS",
+    "RLIMIT_MEMLOCK",
+    "RLIMIT_MSGQUEUE",
+    "RLIMIT_NICE",
+    "RLIMIT_NOFILE",
+    "RLIMIT_NPROC",
+    "RLIMIT_RSS",
+    "RLIMIT_RTPRIO",
+    "RLIMIT_RTTIME",
+    "RLIMIT_SIGPENDING",
+    "RLIMIT_STACK",
+];
 
 /// The capabilities that Linux has, by number (capabilities(7)).
 pub const CAPABILITIES: [&str; 41] = [

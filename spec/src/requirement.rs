@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::version::Version;
+use crate::version::{VERSIONS, Version};
 
 /// A chapter: the requirements about one noun of the format, or about one operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +57,12 @@ impl Requirement {
     /// Whether it binds under version `version` of the format.
     pub fn applies(&self, version: Version) -> bool {
         self.since <= version && self.until.is_none_or(|until| version < until)
+    }
+
+    /// The last version in which it held; `None` if it holds to this day.
+    pub fn last(&self) -> Option<Version> {
+        let until = self.until?;
+        VERSIONS.into_iter().rfind(|it| *it < until)
     }
 }
 

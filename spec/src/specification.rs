@@ -9,7 +9,6 @@ use crate::grammar::examine_chapter;
 use crate::requirement::{Chapter, Requirement, RequirementId, Source};
 use crate::sources::{NO_REQUIREMENT, Sources};
 use crate::upstream::{Clause, Repository, SetAside, Tables};
-use crate::version::VERSIONS;
 
 /// Every requirement of the format, and what ties it to upstream's text.
 #[derive(Clone, Debug)]
@@ -127,14 +126,12 @@ impl Specification {
         let Source::Upstream { file, anchor } = &of.source else { return None };
         // The tag that was read stands with the clauses; a section that has none is known by its file.
         let clause = self.upstream.clauses.iter().find(|it| it.file == *file)?;
-        let last = VERSIONS.iter().rev().find(|it| of.until.is_some_and(|until| **it < until));
-        // The versions of what ceased are the runtime specification's, also for what another repository says.
-        let tag = match Repository::of(file).0 {
-            Repository::Runtime => last.map(|it| format!("v{it}")),
-            Repository::Image => None,
-        };
-        let tag = tag.unwrap_or_else(|| clause.tag.clone());
-        Some(Clause { anchor: anchor.clone(), tag, ..clause.clone() }.url())
+        let mut shown = Clause { anchor: anchor.clone(), ..clause.clone() };
+        // The versions are the runtime specification's, also of what another repository says.
+        if let (Repository::Runtime, Some(last)) = (Repository::of(file).0, of.last()) {
+            shown.tag = format!("v{last}");
+        }
+        Some(shown.url())
     }
 
     /// The requirements that carry the clause of this id.

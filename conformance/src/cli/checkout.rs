@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use ocf_spec::upstream::{MarkdownFiles, Repository, Tables, linked};
+use ocf_spec::upstream::{Comparison, MarkdownFiles, Repository, Tables, check, linked};
 
 /// The largest file that is read, in bytes: upstream's largest is a hundredth of it.
 const LARGEST: u64 = 4 << 20;
@@ -62,7 +62,7 @@ impl Checkout {
     }
 
     /// The same repository at a tag, if git knows it there.
-    fn at_tag(&self, tag: &str) -> Option<Self> {
+    pub(super) fn at_tag(&self, tag: &str) -> Option<Self> {
         Self::at(&self.history, &format!("refs/tags/{tag}"), tag).ok()
     }
 
@@ -80,8 +80,19 @@ impl Checkout {
         }
     }
 
+    /// What became of the clauses, and whether some text that they were read from is at hand.
+    pub(super) fn compared<'t>(
+        &self,
+        tables: &'t Tables,
+        repository: Repository,
+    ) -> Result<(Comparison<'t>, bool), String> {
+        let before = self.read_before(tables, repository)?;
+        let comparison = check(tables, repository, &self.markdown(tables, repository)?, &before);
+        Ok((comparison, !before.is_empty()))
+    }
+
     /// The format's text: the files that have clauses, and for runtime-spec all that its spec.md names.
-    pub(super) fn markdown(&self, tables: &Tables, repository: Repository) -> Result<MarkdownFiles, String> {
+    fn markdown(&self, tables: &Tables, repository: Repository) -> Result<MarkdownFiles, String> {
         let files = tables.clauses.iter().map(|it| Repository::of(&it.file));
         let mut paths: BTreeSet<String> =
             files.filter(|(it, _)| *it == repository).map(|(_, path)| path.to_owned()).collect();
@@ -96,11 +107,7 @@ impl Checkout {
     }
 
     /// By its tag, each text that clauses were read from, as far as git knows it here.
-    pub(super) fn read_before(
-        &self,
-        tables: &Tables,
-        repository: Repository,
-    ) -> Result<BTreeMap<String, MarkdownFiles>, String> {
+    fn read_before(&self, tables: &Tables, repository: Repository) -> Result<BTreeMap<String, MarkdownFiles>, String> {
         let ours = tables.clauses.iter().filter(|it| Repository::of(&it.file).0 == repository);
         let tags: BTreeSet<&str> = ours.map(|it| it.tag.as_str()).collect();
         let mut before = BTreeMap::new();

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use ocf_spec::upstream::{Change, Clause, Comparison, check};
-use ocf_spec::{Chapter, Requirement, Source, Specification, edits};
+use ocf_spec::upstream::{Change, Clause, Comparison, Repository, Sentence};
+use ocf_spec::{Chapter, Requirement, Specification, edits};
 use serde_json::{Value, json};
 
 use super::checkout::Checkout;
+use super::difference;
 use super::terminal::{Ink, Page, counted, print_json};
 use crate::checks::{Check, Checks, Tested, published};
 use crate::judge::Verdict;
@@ -40,6 +41,9 @@ enum Format {
 pub fn run(arguments: &Arguments) -> Result<u8, String> {
     let specification = Specification::embedded();
     if let Some(chapter) = specification.chapters.iter().find(|it| it.name == arguments.name) {
+        if arguments.upstream.is_some() {
+            return Err(format!("--upstream is for a requirement, and {} is a chapter", chapter.name));
+        }
         match arguments.format {
             Format::Human => chapter_page(chapter).print()?,
             Format::Json => print_json(&chapter_document(chapter))?,
@@ -120,8 +124,8 @@ struct Words {
     /// File and line; the file alone if the sentence is not there.
     place: String,
     clauses: Vec<String>,
-    /// What became of it since the clauses were read.
-    state: &'static str,
+    /// What became of it since the clauses were read, or in which version it is shown.
+    state: String,
     /// The sentence as it was when it was read, if it differs and is at hand.
     before: Option<String>,
     sentence: Option<String>,
@@ -139,7 +143,7 @@ impl Explained<'_> {
         page.gap();
         let field = |page: &mut Page, label: &str, text: &str| page.block((label, Ink::Faint), INDENT, text);
         field(&mut page, "source", &it.source.to_string());
-        if let Some(url) = self.url() {
+        if let Some(url) = Specification::embedded().page(it) {
             field(&mut page, "", &url);
         }
         let clauses: Vec<String> = self.clauses.iter().map(|it| format!("{} {}", it.id, it.keyword)).collect();
@@ -147,6 +151,7 @@ impl Explained<'_> {
             ("clauses", Some(clauses.join(", "))),
             ("property", Some(it.properties.join(", "))),
             ("needs", Some(it.needs.join(", "))),
+            ("then", Some(self.successors().join(", "))),
             ("reading", it.reading.clone()),
             ("not checked", it.not_checked.clone()),
         ];
@@ -163,19 +168,18 @@ impl Explained<'_> {
         page
     }
 
-    /// The page of its section, at the tag that was read.
-    fn url(&self) -> Option<String> {
-        let Source::Upstream { file, anchor } = &self.requirement.source else { return None };
-        let here = |it: &&Clause| it.file == *file && it.anchor == *anchor;
-        Specification::embedded().upstream.clauses.iter().find(here).map(Clause::url)
+    /// What holds in its place once it has ceased.
+    fn successors(&self) -> Vec<&'static str> {
+        Specification::embedded().successors(self.requirement).map(|it| it.id.as_str()).collect()
     }
 
     /// By what it is checked, in a phrase.
     fn how(&self) -> String {
-        let Check { schema, rule, cases, by_law, generated, .. } = &self.check;
+        let Check { schema, rule, files, cases, by_law, generated, .. } = &self.check;
         let mut ways: Vec<String> = Vec::new();
         ways.extend(schema.then(|| "by a constraint of the schema".to_owned()));
         ways.extend(rule.then(|| "by a rule on the whole document".to_owned()));
+        ways.extend(files.then(|| "by the files of a bundle".to_owned()));
         ways.extend((!by_law.is_empty()).then(|| format!("by a law, in {}", counted(by_law.len(), "case"))));
         let own = cases.difference(by_law).count();
         ways.extend((own > 0).then(|| format!("by {} of its own", counted(own, "case"))));
@@ -242,9 +246,10 @@ impl Explained<'_> {
             "party": it.party,
             "since": it.since,
             "until": it.until,
+            "replaced_by": self.successors(),
             "draft": it.draft,
             "source": it.source.to_string(),
-            "url": self.url(),
+            "url": Specification::embedded().page(it),
             "clauses": self.clauses.iter().map(clause).collect::<Vec<_>>(),
             "properties": it.properties,
             "needs": it.needs,
@@ -253,6 +258,7 @@ impl Explained<'_> {
             "checks": {
                 "schema": self.check.schema,
                 "rule": self.check.rule,
+                "files": self.check.files,
                 "law": !self.check.by_law.is_empty(),
                 "generated": self.check.generated,
             },
@@ -264,16 +270,21 @@ impl Explained<'_> {
     }
 }
 
-/// The sentences of a requirement's clauses, as a checkout has them.
+/// The sentences of a requirement's clauses, as a checkout has them; of one that has ceased, as they were in the last
+/// version in which it held, if git knows that there.
 fn words(specification: &Specification, requirement: &Requirement, directory: &Path) -> Result<Vec<Words>, String> {
     let checkout = Checkout::named(&directory.to_string_lossy(), None)?;
-    let repository = checkout.repository()?;
     let tables = &specification.upstream;
-    let now = checkout.markdown(tables, repository)?;
-    let comparison = check(tables, repository, &now, &checkout.read_before(tables, repository)?);
+    let repository = checkout.repository()?;
+    let last = requirement.last().filter(|_| repository == Repository::Runtime);
+    let then = last.and_then(|version| checkout.at_tag(&format!("v{version}")));
+    let (comparison, _) = then.as_ref().unwrap_or(&checkout).compared(tables, repository)?;
     let mut words: Vec<Words> = Vec::new();
     for clause in requirement.clauses.iter().filter_map(|id| tables.clause(id)) {
-        let found = Words::of(clause, &comparison);
+        let found = match &then {
+            Some(then) => Words::of(clause, &comparison).shown_in(&then.name),
+            None => Words::of(clause, &comparison),
+        };
         match words.iter_mut().find(|it| it.place == found.place && it.sentence == found.sentence) {
             Some(same) => same.clauses.extend(found.clauses),
             None => words.push(found),
@@ -284,50 +295,42 @@ fn words(specification: &Specification, requirement: &Requirement, directory: &P
 
 impl Words {
     fn of(clause: &Clause, comparison: &Comparison<'_>) -> Self {
-        let new = |place: String, state, before: Option<&String>, sentence: Option<&String>| Self {
+        let new = |place: String, state: &str, before: Option<&String>, sentence: Option<&String>| Self {
             place,
             clauses: vec![clause.id.clone()],
-            state,
+            state: state.to_owned(),
             before: before.cloned(),
             sentence: sentence.cloned(),
         };
-        if let Some((_, at)) = comparison.unchanged.iter().find(|(it, _)| it.id == clause.id) {
-            return new(format!("{}:{}", at.file, at.line), "unchanged", None, Some(&at.text));
+        let at = |it: &Sentence| format!("{}:{}", it.file, it.line);
+        if let Some((_, it)) = comparison.unchanged.iter().find(|(it, _)| it.id == clause.id) {
+            return new(at(it), "unchanged", None, Some(&it.text));
         }
-        for change in &comparison.changes {
-            match change {
-                Change::Reworded { clauses, before, after, .. }
-                    if clauses.iter().any(|it| it.clause.id == clause.id) =>
-                {
-                    return new(
-                        format!("{}:{}", after.file, after.line),
-                        "reworded",
-                        before.as_ref(),
-                        Some(&after.text),
-                    );
-                }
-                Change::Moved { clauses, to } if clauses.iter().any(|it| it.id == clause.id) => {
-                    return new(format!("{}:{}", to.file, to.line), "moved", None, Some(&to.text));
-                }
-                Change::Gone { clauses, before, .. } if clauses.iter().any(|it| it.id == clause.id) => {
-                    return new(clause.file.clone(), "gone", before.as_ref(), None);
-                }
-                _ => {}
+        match comparison.changes.iter().find(|change| change.clauses().iter().any(|it| it.id == clause.id)) {
+            Some(Change::Reworded { before, after, .. }) => {
+                new(at(after), "reworded", before.as_ref(), Some(&after.text))
             }
+            Some(Change::Moved { to, .. }) => new(at(to), "moved", None, Some(&to.text)),
+            Some(Change::Gone { before, .. }) => new(clause.file.clone(), "gone", before.as_ref(), None),
+            Some(Change::New { .. }) | None => new(clause.file.clone(), "not there", None, None),
         }
-        new(clause.file.clone(), "not there", None, None)
+    }
+
+    /// The sentence alone, of a version before the one that was read.
+    fn shown_in(self, version: &str) -> Self {
+        let state = if self.sentence.is_some() { format!("in {version}") } else { format!("not in {version}") };
+        Self { state, before: None, ..self }
     }
 
     fn show(&self, page: &mut Page) {
         page.gap();
         let state = if self.state == "unchanged" { String::new() } else { format!(", {}", self.state) };
         page.line(Ink::Faint, &format!("upstream, {} ({}{state})", self.place, self.clauses.join(" ")));
-        if let Some(before) = &self.before {
-            page.block(("  was", Ink::Red), 6, before);
-        }
-        if let Some(sentence) = &self.sentence {
-            let label = if self.before.is_some() { ("  now", Ink::Green) } else { ("", Ink::Plain) };
-            page.block(label, if self.before.is_some() { 6 } else { 2 }, sentence);
+        match (&self.before, &self.sentence) {
+            (Some(before), Some(sentence)) => difference::show(page, 2, Some(before), sentence),
+            (Some(before), None) => page.block(("  was", Ink::Red), 6, before),
+            (None, Some(sentence)) => page.block(("", Ink::Plain), 2, sentence),
+            (None, None) => {}
         }
     }
 

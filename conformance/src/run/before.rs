@@ -9,28 +9,8 @@ use serde_json::{Value, json};
 use super::job::Job;
 use super::observe::{self, listing, unreadable};
 use super::process::resource;
-use crate::host::CAPABILITIES;
+use crate::host::{CAPABILITIES, LIMITS};
 use crate::mountinfo;
-
-/// The resources of setrlimit(2), by name.
-const RESOURCES: [&str; 16] = [
-    "RLIMIT_AS",
-    "RLIMIT_CORE",
-    "RLIMIT_CPU",
-    "RLIMIT_DATA",
-    "RLIMIT_FSIZE",
-    "RLIMIT_LOCKS",
-    "RLIMIT_MEMLOCK",
-    "RLIMIT_MSGQUEUE",
-    "RLIMIT_NICE",
-    "RLIMIT_NOFILE",
-    "RLIMIT_NPROC",
-    "RLIMIT_RSS",
-    "RLIMIT_RTPRIO",
-    "RLIMIT_RTTIME",
-    "RLIMIT_SIGPENDING",
-    "RLIMIT_STACK",
-];
 
 /// The environment of every call: `PATH`, unless the case gives one of its own, and the adapter's.
 pub fn environment(job: &Job) -> BTreeMap<String, String> {
@@ -74,7 +54,7 @@ fn mounts() -> Value {
 
 fn limits(job: &Job) -> Value {
     let mut found = listing();
-    for name in RESOURCES {
+    for name in LIMITS {
         let Some(resource) = resource(name) else { continue };
         let given = job.case.caller.limits.get(name).map(|limit| (limit.soft, limit.hard));
         if let Some((soft, hard)) = given.or_else(|| getrlimit(resource).ok()) {

@@ -5,26 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Offence, objects, typed};
-
-/// The limits of Linux (getrlimit(2)).
-const LIMITS: [&str; 16] = [
-    "RLIMIT_AS",
-    "RLIMIT_CORE",
-    "RLIMIT_CPU",
-    "RLIMIT_DATA",
-    "RLIMIT_FSIZE",
-    "RLIMIT_LOCKS",
-    "RLIMIT_MEMLOCK",
-    "RLIMIT_MSGQUEUE",
-    "RLIMIT_NICE",
-    "RLIMIT_NOFILE",
-    "RLIMIT_NPROC",
-    "RLIMIT_RSS",
-    "RLIMIT_RTPRIO",
-    "RLIMIT_RTTIME",
-    "RLIMIT_SIGPENDING",
-    "RLIMIT_STACK",
-];
+use crate::host::LIMITS;
 
 /// One entry of `process.rlimits`; its values are in the unit of the limit, and the greatest value of 64 bits is none.
 pub struct Rlimit<'a> {

@@ -70,6 +70,17 @@ pub enum Change<'t> {
     },
 }
 
+impl<'t> Change<'t> {
+    /// The clauses that it concerns.
+    pub fn clauses(&self) -> Vec<&'t Clause> {
+        match self {
+            Self::Reworded { clauses, .. } => clauses.iter().map(|it| it.clause).collect(),
+            Self::Moved { clauses, .. } | Self::Gone { clauses, .. } => clauses.clone(),
+            Self::New { .. } => Vec::new(),
+        }
+    }
+}
+
 /// A clause in a reworded sentence.
 #[derive(Clone, Copy, Debug)]
 pub struct Carried<'t> {

@@ -1,6 +1,5 @@
 //! `ocf spec upstream`: what a maintainer of the format runs on a change of its text.
 
-mod difference;
 mod example;
 mod human;
 mod touched;
@@ -10,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use ocf_spec::Specification;
-use ocf_spec::upstream::{Change, Comparison, Repository, Tables, check, properties_of};
+use ocf_spec::upstream::{Change, Comparison, Repository, Tables, properties_of};
 use serde_json::{Value, json};
 
 use crate::checks::{Checks, published};
@@ -49,14 +48,13 @@ pub fn run(arguments: &Arguments) -> Result<u8, String> {
     let tables = &specification.upstream;
     let checkout = Checkout::named(&arguments.state, arguments.repository.as_deref())?;
     let repository = checkout.repository()?;
-    let before = checkout.read_before(tables, repository)?;
-    let comparison = check(tables, repository, &checkout.markdown(tables, repository)?, &before);
+    let (comparison, has_texts) = checkout.compared(tables, repository)?;
     let (checks, tested) = (Checks::embedded()?, published(&arguments.reports)?);
     let found = Found {
         name: &checkout.name,
         repository,
         tags: tags(tables, repository),
-        has_texts: !before.is_empty(),
+        has_texts,
         touched: Touched::new(specification, &checks, &tested),
         comparison: &comparison,
         properties: properties(&checkout, tables, repository)?,
@@ -182,11 +180,7 @@ fn ids<'a>(clauses: &[&'a ocf_spec::upstream::Clause]) -> Vec<&'a str> {
 
 /// The ids of the clauses that a change concerns.
 fn clauses_of<'a>(change: &Change<'a>) -> Vec<&'a str> {
-    match change {
-        Change::Reworded { clauses, .. } => clauses.iter().map(|it| it.clause.id.as_str()).collect(),
-        Change::Moved { clauses, .. } | Change::Gone { clauses, .. } => ids(clauses),
-        Change::New { .. } => Vec::new(),
-    }
+    ids(&change.clauses())
 }
 
 fn tags(tables: &Tables, repository: Repository) -> Vec<&str> {

@@ -2,11 +2,15 @@
 
 use ocf_spec::upstream::{AbsentFile, Carried, Change, Clause, Sentence};
 
-use super::{Found, clauses_of, difference};
+use super::{Found, clauses_of};
+use crate::cli::difference;
 use crate::cli::terminal::{Ink, Page, counted};
 
+/// Where what belongs to a place begins.
+const MARGIN: usize = 6;
+
 /// Where the words of a sentence begin.
-const INDENT: usize = 10;
+const INDENT: usize = MARGIN + 4;
 
 impl Found<'_> {
     pub(super) fn human(&self) -> Page {
@@ -66,7 +70,7 @@ impl Found<'_> {
                 let mut what: Vec<String> = clauses.iter().map(carried).collect();
                 what.extend(added.iter().map(|keyword| format!("and a new {keyword}")));
                 place(page, &at(after), ("reworded", Ink::Yellow), &what.join(", "));
-                sentences(page, before.as_deref(), &after.text);
+                difference::show(page, MARGIN, before.as_deref(), &after.text);
             }
             Change::Moved { clauses, to } => {
                 let from = clauses.first().map_or_else(String::new, |it| format!("from {}#{}", it.file, it.anchor));
@@ -240,23 +244,6 @@ fn carried(it: &Carried<'_>) -> String {
         Some(now) => format!("{id} {keyword} -> {now}"),
         None => format!("{id} {keyword} -> no keyword"),
     }
-}
-
-/// The sentence as it was, as far as it is at hand, and as it is; words that only one has are marked.
-fn sentences(page: &mut Page, before: Option<&str>, after: &str) {
-    let Some(before) = before else {
-        page.block(("      now", Ink::Green), INDENT, after);
-        return;
-    };
-    let (ours, theirs) = difference::common(before, after);
-    marked(page, ("      was", Ink::Red), before, &ours);
-    marked(page, ("      now", Ink::Green), after, &theirs);
-}
-
-fn marked(page: &mut Page, label: (&str, Ink), sentence: &str, common: &[bool]) {
-    let ink = |at: usize| if common.get(at).copied().unwrap_or(true) { Ink::Plain } else { label.1 };
-    let words: Vec<(&str, Ink)> = sentence.split_whitespace().enumerate().map(|(at, word)| (word, ink(at))).collect();
-    page.words(label, INDENT, &words);
 }
 
 #[cfg(test)]

@@ -1,7 +1,28 @@
-//! Which words of two sentences differ.
+//! Two states of a sentence, and which words of theirs differ.
+
+use super::terminal::{Ink, Page};
+
+/// The sentence as it was, as far as it is at hand, and as it is, so far from the margin; words that only one has are
+/// marked.
+pub(super) fn show(page: &mut Page, margin: usize, before: Option<&str>, after: &str) {
+    let label = |word: &str| format!("{:margin$}{word}", "");
+    let Some(before) = before else {
+        page.block((&label("now"), Ink::Green), margin + 4, after);
+        return;
+    };
+    let (ours, theirs) = common(before, after);
+    marked(page, margin, (&label("was"), Ink::Red), before, &ours);
+    marked(page, margin, (&label("now"), Ink::Green), after, &theirs);
+}
+
+fn marked(page: &mut Page, margin: usize, label: (&str, Ink), sentence: &str, common: &[bool]) {
+    let ink = |at: usize| if common.get(at).copied().unwrap_or(true) { Ink::Plain } else { label.1 };
+    let words: Vec<(&str, Ink)> = sentence.split_whitespace().enumerate().map(|(at, word)| (word, ink(at))).collect();
+    page.words(label, margin + 4, &words);
+}
 
 /// For each word of two sentences, whether the other has it in its place too.
-pub(super) fn common(before: &str, after: &str) -> (Vec<bool>, Vec<bool>) {
+fn common(before: &str, after: &str) -> (Vec<bool>, Vec<bool>) {
     let (before, after): (Vec<&str>, Vec<&str>) = (words(before), words(after));
     // How many words the two can have in common from each pair of places on.
     let mut longest = vec![vec![0_u16; after.len() + 1]; before.len() + 1];
