@@ -28,6 +28,8 @@ pub struct Check {
     pub schema: bool,
     /// A rule names it.
     pub rule: bool,
+    /// The files of a bundle show it.
+    pub files: bool,
     /// The cases that raise it, by a law or of their own.
     pub cases: BTreeSet<String>,
     /// Those of them in which a law derives it.
@@ -41,14 +43,22 @@ pub struct Check {
 impl Check {
     /// Whether nothing decides it.
     pub fn is_none(&self) -> bool {
-        !self.is_static() && self.cases.is_empty()
+        !self.is_static() && !self.is_run()
     }
 
-    /// Whether a document alone shows that it is broken.
+    /// Whether a document, or a bundle as it lies there, shows that it is broken.
     pub fn is_static(&self) -> bool {
-        self.schema || self.rule
+        self.schema || self.rule || self.files
+    }
+
+    /// Whether a run decides it.
+    pub fn is_run(&self) -> bool {
+        !self.cases.is_empty() || !self.generated.is_empty()
     }
 }
+
+/// What `ocf validate` decides by the files of a bundle.
+pub const BY_FILES: [&str; 3] = ["bundle.config-file", "bundle.single-directory", "root.path-directory"];
 
 /// How every requirement is checked.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +84,7 @@ impl Checks {
                 check.rule |= !check.schema;
             }
         }
+        BY_FILES.iter().for_each(|id| checks.of_id(id).files = true);
         checks.add_static()?;
         for (name, case) in suite::fixtures()? {
             for id in case.requirements.iter().chain(case.expect.iter().map(|it| &it.requirement)) {

@@ -383,7 +383,7 @@ mod tests {
     fn what_the_host_lacks_is_named_whatever_was_seen() {
         let decided = decide(&vec![(lived("a/b", json!(2)), vec![is_one("test.needs")])], "test.needs");
         assert_eq!(decided.verdict, Verdict::Undecidable);
-        assert_eq!(reason(&decided), "the host lacks: lsm:selinux, controller:rdma");
+        assert_eq!(reason(&decided), "the host lacks: controller:hugetlb, controller:rdma");
     }
 
     #[test]

@@ -48,7 +48,7 @@ The runtime keeps what it has to keep.
 ## test.needs
 MUST NOT, runtime, since 1.0.0, ours
 The runtime does not break what it has to leave alone.
-Needs: cgroup=v2, lsm:selinux, controller:rdma
+Needs: controller:memory, controller:hugetlb, controller:rdma
 
 ## test.should
 SHOULD, runtime, since 1.0.0, ours

@@ -445,7 +445,7 @@ mod tests {
             "<dt>expected</dt><dd><code>/before/fact: 1</code></dd>",
             "<dt>seen</dt><dd><code>2</code></dd>",
             "<code>ocf test --runtime /usr/sbin/runc test.must --keep</code>",
-            "<span class=\"soft\">lsm:selinux, controller:rdma</span>",
+            "<span class=\"soft\">controller:hugetlb, controller:rdma</span>",
         ] {
             assert!(before.contains(text), "{text}");
         }

@@ -6,12 +6,12 @@ mod fixtures;
 mod schemas;
 mod tree;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ocf_schema::{Kind, rules};
-use ocf_spec::{Requirement, Sources, SpecError, Specification, lint};
+use ocf_spec::{Party, Requirement, Sources, SpecError, Specification, lint};
 
 use crate::checks::Checks;
 use crate::cli::terminal::{Ink, Page, counted};
@@ -23,7 +23,7 @@ pub struct Arguments {
     /// A checkout of this project; what this program carries when left out
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// List the warnings, too, and not only their number
+    /// List the warnings, too, and not only how many each chapter has
     #[arg(long, short)]
     verbose: bool,
 }
@@ -44,7 +44,8 @@ pub(super) fn errors(directory: &Path) -> Result<Vec<SpecError>, String> {
 #[derive(Debug, Default)]
 struct Linted {
     errors: Vec<SpecError>,
-    warnings: Vec<SpecError>,
+    /// By what is wrong, and by chapter.
+    warnings: BTreeMap<&'static str, BTreeMap<String, Vec<SpecError>>>,
     /// What was looked at, for a reader.
     looked_at: String,
 }
@@ -80,9 +81,12 @@ impl Linted {
         errors.extend(programs(tree, specification, checks));
         errors.extend(profiles(tree, specification));
         errors.extend(unbroken(specification, &schemas.enforced, &fixtures.broken));
-        let mut warnings = unchecked(specification, &schemas.enforced, checks);
+        let mut warnings: BTreeMap<_, BTreeMap<String, Vec<_>>> = BTreeMap::new();
+        for (requirement, what) in unchecked(specification, &schemas.enforced, checks) {
+            let chapter = requirement.id.chapter().to_owned();
+            warnings.entry(what).or_default().entry(chapter).or_default().push(at(requirement, what));
+        }
         errors.sort();
-        warnings.sort();
         let counts = [
             counted(specification.requirements().count(), "requirement"),
             counted(specification.chapters.len(), "chapter"),
@@ -96,16 +100,35 @@ impl Linted {
     fn page(&self, verbose: bool) -> Page {
         let mut page = Page::new();
         self.errors.iter().for_each(|error| page.line(Ink::Plain, &error.to_string()));
-        if verbose {
-            self.warnings.iter().for_each(|warning| page.line(Ink::Faint, &warning.to_string()));
+        for (what, chapters) in &self.warnings {
+            page.gap();
+            let count: usize = chapters.values().map(Vec::len).sum();
+            page.line(Ink::Strong, &format!("{}: {what}", counted(count, "warning")));
+            chapters.iter().for_each(|(chapter, warnings)| of_chapter(&mut page, chapter, warnings, verbose));
         }
-        let list = if verbose || self.warnings.is_empty() { "" } else { " (--verbose lists them)" };
-        let (errors, warnings) = (counted(self.errors.len(), "error"), counted(self.warnings.len(), "warning"));
+        page.gap();
+        self.sum(&mut page, verbose);
+        page
+    }
+
+    fn sum(&self, page: &mut Page, verbose: bool) {
+        let warnings: usize = self.warnings.values().flat_map(BTreeMap::values).map(Vec::len).sum();
+        let list = if verbose || warnings == 0 { "" } else { " (--verbose lists them)" };
+        let (errors, warnings) = (counted(self.errors.len(), "error"), counted(warnings, "warning"));
         let ink = if self.errors.is_empty() { Ink::Green } else { Ink::Red };
         let sum = format!("{}: {errors}, {warnings}{list}", self.looked_at);
         let words: Vec<(&str, Ink)> = sum.split_whitespace().map(|word| (word, ink)).collect();
         page.words(("", Ink::Plain), 0, &words);
-        page
+    }
+}
+
+/// How many warnings a chapter has, and perhaps each of them.
+fn of_chapter(page: &mut Page, chapter: &str, warnings: &[SpecError], verbose: bool) {
+    page.line(Ink::Plain, &format!("  {chapter:<18}{:>4}", warnings.len()));
+    for warning in warnings.iter().filter(|_| verbose) {
+        let line = warning.line.map_or_else(String::new, |line| format!(":{line}"));
+        let id = warning.message.split(':').next().unwrap_or_default();
+        page.line(Ink::Faint, &format!("    {}{line}: {id}", warning.file));
     }
 }
 
@@ -172,14 +195,21 @@ fn unbroken(specification: &Specification, enforced: &BTreeSet<String>, broken: 
     without.map(|it| at(it, "it is enforced statically, and no static fixture breaks it")).collect()
 }
 
-/// Requirements that nothing checks, and that do not say why; and those that say so and are checked all the same.
-fn unchecked(specification: &Specification, enforced: &BTreeSet<String>, checks: &Checks) -> Vec<SpecError> {
+/// Requirements that nothing checks, and that do not say why; and those that say so and are checked all the same. What
+/// a runtime owes and a document alone shows is no check of a runtime.
+fn unchecked<'s>(
+    specification: &'s Specification,
+    enforced: &BTreeSet<String>,
+    checks: &Checks,
+) -> Vec<(&'s Requirement, &'static str)> {
     let found = specification.requirements().filter_map(|it| {
         let check = checks.get(&it.id);
-        let is_checked = !check.is_none() || !check.generated.is_empty() || enforced.contains(it.id.as_str());
-        match (is_checked, &it.not_checked) {
-            (false, None) => Some(at(it, "neither a check nor a reason")),
-            (true, Some(_)) => Some(at(it, "it is checked, and says why it is not")),
+        let is_static = check.is_static() || enforced.contains(it.id.as_str());
+        match &it.not_checked {
+            None if !is_static && !check.is_run() => Some((it, "neither a check nor a reason")),
+            Some(_) if check.is_run() || is_static && it.party != Party::Runtime => {
+                Some((it, "checked, and says why it is not"))
+            }
             _ => None,
         }
     });
@@ -196,6 +226,19 @@ mod tests {
         let (read, embedded) = (Linted::of(Some(root)).unwrap(), Linted::of(None).unwrap());
         assert_eq!(read.looked_at, embedded.looked_at);
         assert_eq!(read.errors.len(), embedded.errors.len(), "{:#?}", read.errors);
+    }
+
+    #[test]
+    fn warnings_are_counted_by_chapter_and_listed_if_asked_for() {
+        let (tree, mut sources) = (Tree::embedded(), Sources::embedded());
+        let hostname = &mut sources.chapters.iter_mut().find(|it| it.0 == "hostname").unwrap().1;
+        hostname.push_str("\n## hostname.unseen\nMUST, runtime, since 1.0.0, ours\nNobody sees it.\n");
+        let specification = Specification::of(&sources).unwrap();
+        let linted = Linted::whole(&tree, &sources, &specification, Checks::shared().unwrap());
+        let words = |verbose| linted.page(verbose).text().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words(false).contains("neither a check nor a reason"), "{}", words(false));
+        assert!(words(false).contains("hostname 1") && !words(false).contains("hostname.unseen"), "{}", words(false));
+        assert!(words(true).contains(": hostname.unseen"), "{}", words(true));
     }
 
     #[test]

@@ -73,3 +73,24 @@ fn finding(pointer: &str, severity: Severity, message: String) -> Finding {
         span: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use ocf_spec::VERSIONS;
+    use serde_json::json;
+
+    use super::*;
+    use crate::checks::BY_FILES;
+
+    #[test]
+    fn all_that_the_files_decide_is_listed_as_decided_by_them() {
+        let newest = VERSIONS[VERSIONS.len() - 1];
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let of_root = |path: &str| findings(here, &json!({ "root": { "path": path } }), newest);
+        let found = [vec![without_config(newest)], of_root("no-such-directory"), of_root("..")].concat();
+        let found: BTreeSet<String> = found.into_iter().filter_map(|it| Some(it.requirement?.to_string())).collect();
+        assert_eq!(found, BY_FILES.map(str::to_owned).into_iter().collect());
+    }
+}
