@@ -148,9 +148,12 @@ fn a_should_fails_where_the_caller_asks_for_it() {
     assert_eq!(status(&ocf(&["--level", "should", &file])), 1);
 }
 
+/// A requirement, and the line and column at which it is broken.
+type Broken = (&'static str, u64, u64);
+
 /// The faults of upstream's bad examples, each in a document of our own: its kind, its text, the version that it is held
 /// against, and what is found, at which line and column. What a version does not speak of is not found in it.
-const FAULTS: [(&str, &str, &str, &[(&str, u64, u64)]); 13] = [
+const FAULTS: [(&str, &str, &str, &[Broken]); 13] = [
     ("config", VNET, "1.3.0", &[("freebsd.vnet-value", 4, 34)]),
     ("config", VNET, "1.2.1", &[]),
     ("config", "{\n  \"ociVersion\": \"1.0.0\"\n]\n", "1.0.0", &[("bundle.json", 3, 1)]),
