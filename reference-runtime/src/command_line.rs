@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ocf_runtime::error::{Doing, Error, Result};
+use ocf_runtime::lifecycle::Alive;
 use ocf_runtime::{config, rootless};
 use oci_spec::runtime::Process;
 use serde_json::{Value, json};
@@ -206,13 +207,14 @@ pub struct Program {
 
 impl Program {
     /// The program as the file describes it, or else like the container's own one but for what the options say.
-    pub fn read(&self, own: Option<&Process>) -> Result<Process> {
+    pub fn read(&self, container: &Alive) -> Result<Process> {
         if let Some(path) = &self.process {
             let text = std::fs::read(path).doing(|| format!("read {}", path.display()))?;
             let process = serde_json::from_slice(&text).doing(|| format!("parse {}", path.display()))?;
             return config::parse_process(&process).doing(|| path.display().to_string());
         }
-        let mut process = serde_json::to_value(own).doing(|| "read the container's process".into())?;
+        let mut process =
+            serde_json::to_value(container.config()?.process()).doing(|| "read the container's process".into())?;
         process["args"] = json!(self.args);
         process["terminal"] = json!(self.tty);
         let mut set = |name: &str, value: Option<Value>| value.map(|value| process[name] = value);

@@ -91,7 +91,7 @@ impl Bundle {
 /// The program's exit status, or 0 if nobody waits for it.
 fn exec_in(container: &Alive, program: &Program) -> Result<u8> {
     own_program::seal()?;
-    let process = program.read(container.config()?.process().as_ref())?;
+    let process = program.read(container)?;
     let Program { pid_file, console_socket, preserve_fds, .. } = program;
     let (pid_file, console_socket) = (pid_file.clone(), console_socket.clone());
     let passed = Passed::with_environment(*preserve_fds);

@@ -5,11 +5,11 @@
 mod sandbox;
 
 use nix::libc;
-use sandbox::{sandboxed, wait_until};
+use sandbox::{received, sandboxed, wait_until};
 use serde_json::json;
 use std::fs;
-use std::io::{IoSliceMut, Read};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::io::Read;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
@@ -336,18 +336,4 @@ fn a_terminal_is_made_and_sent_away() {
         assert!(wait_until(|| sandbox.status() == "stopped"));
         sandbox.must(&["delete", "c1"]);
     });
-}
-
-/// The descriptor that comes over a socket.
-fn received(socket: i32) -> OwnedFd {
-    use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
-    let mut text = [0; 64];
-    let mut buffers = [IoSliceMut::new(&mut text)];
-    let mut space = nix::cmsg_space!([i32; 1]);
-    let message = recvmsg::<()>(socket, &mut buffers, Some(&mut space), MsgFlags::empty()).unwrap();
-    let Some(ControlMessageOwned::ScmRights(fds)) = message.cmsgs().unwrap().next() else {
-        panic!("no descriptor came")
-    };
-    // SAFETY: the descriptor has just been received, and nobody else knows it.
-    unsafe { OwnedFd::from_raw_fd(fds[0]) }
 }

@@ -6,7 +6,7 @@
 
 use crate::cgroups;
 use crate::channel::{Channel, Message};
-use crate::container::{Container, Record};
+use crate::container::{self, Container, Record};
 use crate::descriptors::Passed;
 use crate::error::{Doing, Error, Result};
 use crate::init::{Fork, finish, fork_sibling};
@@ -83,12 +83,10 @@ pub(crate) fn exec(container: &Container, request: &Request) -> Result<Executed>
         return Err(Error::new(format!("it is {}, neither created nor running", state::name(status))));
     };
     let console = terminal::connect(Some(&request.process), request.console_socket.as_deref())?;
-    let (waiting, agent) = meet_listener(container)?.unzip();
-    let place = Place::of(container, init.pidfd()?, init.pid, waiting)?;
-    // Asked last: it was this process that told its places.
-    if !init.is_alive() {
-        return Err(Error::new("the container process has exited"));
-    }
+    let spec = container.config()?;
+    let (waiting, agent) = meet_listener(container, &spec)?.unzip();
+    let filter = Filter::of(&spec, waiting)?;
+    let place = Place::of(init, spec, filter)?;
     let terminal = console.is_some().then(|| place.open_terminal()).transpose()?;
     let (channel, theirs) = Channel::pair()?;
     let held = Held::hold()?;
@@ -114,14 +112,13 @@ pub(crate) fn exec(container: &Container, request: &Request) -> Result<Executed>
 }
 
 /// If the container's filter has a listener: where the new process waits, and who passes its own listener on.
-fn meet_listener(container: &Container) -> Result<Option<(UnixListener, Agent)>> {
-    let spec = container.config()?;
-    if !seccomp::of(&spec).is_some_and(seccomp::notifies) {
+fn meet_listener(container: &Container, spec: &Spec) -> Result<Option<(UnixListener, Agent)>> {
+    if !seccomp::of(spec).is_some_and(seccomp::notifies) {
         return Ok(None);
     }
     let socket = container.file(&format!("listener.{}", std::process::id()));
     let waiting = seccomp_listener::listen(&socket)?;
-    let agent = Agent::connect(&spec, &socket);
+    let agent = Agent::connect(spec, &socket);
     let _ = std::fs::remove_file(&socket);
     Ok(agent?.map(|agent| (waiting, agent)))
 }
@@ -145,15 +142,17 @@ struct Place {
 }
 
 impl Place {
-    /// What the descriptor `init` means is the process `pid`, which is asked for its places below.
-    fn of(container: &Container, init: OwnedFd, pid: i32, waiting: Option<UnixListener>) -> Result<Self> {
+    fn of(process: container::Process, spec: Spec, filter: Option<Filter>) -> Result<Self> {
+        let (init, pid) = (process.pidfd()?, process.pid);
         let namespaces = other_namespaces(pid)?;
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let root = open(Path::new(&format!("/proc/{pid}/root")), flags, Mode::empty())
             .doing(|| "open the container's root".into())?;
-        let spec = container.config()?;
+        // Asked last: then it was this process that told its places.
+        if !process.is_alive() {
+            return Err(Error::new("the container process has exited"));
+        }
         let has_own_root = !namespaces::is_new(&spec, Type::Mount);
-        let filter = Filter::of(&spec, waiting)?;
         Ok(Place { spec, proc: procfs::open_root()?, filter, init, namespaces, root, has_own_root })
     }
 
