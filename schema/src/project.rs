@@ -1,6 +1,6 @@
 //! A schema as it stands in one version of the specification.
 
-use ocf_spec::{Specification, Version};
+use ocf_spec::{Bindings, Specification, Version};
 use serde_json::{Map, Value};
 
 /// Keywords whose value is a subschema.
@@ -28,12 +28,17 @@ const NAMED_SUBSCHEMAS: [&str; 4] = ["properties", "patternProperties", "depende
 /// requirement in force where the schema lists one for each range of versions. A definition that is
 /// not in force becomes `true`, so that no reference dangles.
 pub fn projected(schema: &Value, specification: &Specification, version: Version) -> Value {
-    Projection { root: schema, specification, version }.subschema(schema).unwrap_or(Value::Bool(true))
+    projected_by(schema, &Bindings::of(specification), version)
+}
+
+/// The same, where nothing else of the specification is known.
+pub(crate) fn projected_by(schema: &Value, bindings: &Bindings<'_>, version: Version) -> Value {
+    Projection { root: schema, bindings, version }.subschema(schema).unwrap_or(Value::Bool(true))
 }
 
 struct Projection<'a> {
     root: &'a Value,
-    specification: &'a Specification,
+    bindings: &'a Bindings<'a>,
     version: Version,
 }
 
@@ -121,8 +126,8 @@ impl Projection<'_> {
     }
 
     fn applies(&self, id: &Value) -> bool {
-        let id = id.as_str().and_then(|id| self.specification.get(id));
-        id.is_none_or(|requirement| requirement.applies(self.version))
+        let binding = id.as_str().and_then(|id| self.bindings.get(id));
+        binding.is_none_or(|it| it.applies(self.version))
     }
 
     /// The annotation itself: of a list the one that applies.

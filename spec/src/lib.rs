@@ -1,8 +1,9 @@
 //! Every requirement of the OCI Runtime Specification, 1.0.0 to 1.3.0, as data with an id.
 //!
 //! The source is `chapters/<chapter>.md`, one file for each noun of the format or operation on a
-//! container. [`Specification::embedded`] is the parsed whole. Upstream's text stays the authority:
-//! [`upstream`] holds the anchors that tie a requirement to its clauses.
+//! container. [`Specification::embedded`] is the parsed whole; who asks for few things asks
+//! [`requirement`], or [`Bindings`]. Upstream's text stays the authority: [`upstream`] holds the
+//! anchors that tie a requirement to its clauses.
 //!
 //! # The grammar of a chapter file
 //!
@@ -49,6 +50,7 @@
 //!    * `Not checked:` the reason;
 //!    * `Draft`, alone: it is kept out of every verdict.
 
+mod binding;
 mod chapters;
 pub mod coverage;
 mod error;
@@ -60,10 +62,11 @@ mod specification;
 pub mod upstream;
 mod version;
 
+pub use binding::{Binding, Bindings};
 pub use chapters::CHAPTERS;
 pub use error::SpecError;
 pub use grammar::parse_chapter;
 pub use requirement::{Chapter, InvalidId, Level, Party, Requirement, RequirementId, Source, UnknownWord};
 pub use sources::Sources;
-pub use specification::{Specification, edits};
+pub use specification::{Specification, edits, requirement};
 pub use version::{InvalidVersion, VERSIONS, Version, VersionRange};

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::binding::Binding;
 use crate::version::{VERSIONS, Version};
 
 /// A chapter: the requirements about one noun of the format, or about one operation.
@@ -56,7 +57,7 @@ pub struct Requirement {
 impl Requirement {
     /// Whether it binds under version `version` of the format.
     pub fn applies(&self, version: Version) -> bool {
-        self.since <= version && self.until.is_none_or(|until| version < until)
+        Binding::from(self).applies(version)
     }
 
     /// The last version in which it held; `None` if it holds to this day.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use crate::chapters::CHAPTERS;
 use crate::error::SpecError;
 use crate::grammar::examine_chapter;
 use crate::requirement::{Chapter, Requirement, RequirementId, Source};
@@ -53,7 +54,7 @@ impl Specification {
         let (upstream, mut errors) = Tables::examine(sources);
         let mut chapters = Vec::new();
         for (name, text) in &sources.chapters {
-            let (chapter, of_chapter) = examine_chapter(name, text, &upstream);
+            let (chapter, of_chapter) = examine_chapter(name, text, Some(&upstream));
             errors.extend(of_chapter);
             chapters.push(chapter);
         }
@@ -162,6 +163,16 @@ impl Specification {
         let (distance, id) = ids.map(|id| (edits(misspelt, id.as_str()), id)).min()?;
         (distance <= misspelt.chars().count().div_ceil(3)).then_some(id)
     }
+}
+
+/// The requirement of this id in the specification that this crate carries. Only its chapter is parsed, once, which is
+/// a hundredth of the work of [`Specification::embedded`]; that its names are known, a test has proved.
+pub fn requirement(id: &str) -> Option<&'static Requirement> {
+    static PARSED: [OnceLock<Chapter>; CHAPTERS.len()] = [const { OnceLock::new() }; CHAPTERS.len()];
+    let (name, _) = id.split_once('.')?;
+    let at = CHAPTERS.iter().position(|(it, _)| *it == name)?;
+    let chapter = PARSED[at].get_or_init(|| examine_chapter(name, CHAPTERS[at].1, None).0);
+    chapter.requirements.iter().find(|it| it.id.as_str() == id)
 }
 
 /// Where each requirement stands, and every second use of an id.
@@ -296,6 +307,15 @@ mod tests {
         let places: Vec<(&str, Option<usize>)> = errors.iter().map(|it| (it.file.as_str(), it.line)).collect();
         let chapter = "chapters/alpha.md";
         assert_eq!(places, [("no-requirement.tsv", Some(2)), (chapter, Some(6)), (chapter, Some(11))]);
+    }
+
+    #[test]
+    fn one_requirement_is_the_same_as_in_the_whole() {
+        for whole in Specification::embedded().requirements() {
+            assert_eq!(requirement(whole.id.as_str()), Some(whole));
+        }
+        assert_eq!(requirement("hostname.nothing"), None);
+        assert_eq!(requirement("nothing"), None);
     }
 
     #[test]

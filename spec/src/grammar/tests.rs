@@ -166,7 +166,7 @@ fn a_chapter_has_requirements() {
 fn a_requirement_that_does_not_fit_hides_no_other() {
     let second = "\n## hostname.other\nMUST, runtime, since 1.0.0, ours\nIt holds.\n";
     let text = WHOLE.replace("It holds.\n", "It holds\n") + second + "\n## host.third\n";
-    let (chapter, errors) = examine_chapter("hostname", &text, Tables::embedded());
+    let (chapter, errors) = examine_chapter("hostname", &text, Some(Tables::embedded()));
     let ids: Vec<&str> = chapter.requirements.iter().map(|it| it.id.as_str()).collect();
     assert_eq!(ids, ["hostname.other"]);
     assert_eq!(errors.iter().map(|it| it.line).collect::<Vec<_>>(), [Some(8), Some(20)]);

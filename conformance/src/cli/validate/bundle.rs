@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ocf_schema::{Finding, Severity};
-use ocf_spec::{Requirement, Specification, Version};
+use ocf_spec::{Requirement, Version, requirement};
 use serde_json::Value;
 
 /// What is wrong with the files of the bundle at `directory`.
@@ -57,7 +57,7 @@ fn is_bind(mount: &Value) -> bool {
 
 /// A finding under the requirement, or without one where it doesn't apply to the version.
 fn offence(id: &str, spec: Version, pointer: &str, message: String) -> Finding {
-    let requirement = Specification::embedded().get(id).filter(|it| it.applies(spec));
+    let requirement = requirement(id).filter(|it| it.applies(spec));
     let severity = requirement.map_or(Severity::Error, |it: &Requirement| Severity::of(it.level));
     Finding { requirement: requirement.map(|it| it.id.clone()), ..finding(pointer, severity, message) }
 }

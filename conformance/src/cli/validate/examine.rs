@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ocf_schema::{Finding, Kind, LARGEST, Position, Severity, Text, embedded};
-use ocf_spec::{Requirement, Specification, VERSIONS, Version};
+use ocf_spec::{Requirement, VERSIONS, Version, requirement};
 use serde_json::Value;
 
 use super::{bundle, read_limited};
@@ -57,7 +57,7 @@ pub(super) struct Placed {
 impl Placed {
     /// What the specification says of it.
     pub(super) fn requirement(&self) -> Option<&'static Requirement> {
-        Specification::embedded().get(self.finding.requirement.as_ref()?.as_str())
+        requirement(self.finding.requirement.as_ref()?.as_str())
     }
 
     /// Why it weighs less than its requirement does, if so: how that is read says it.

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ocf_schema::Severity;
-use ocf_spec::{Requirement, Specification};
+use ocf_spec::{Requirement, requirement};
 use serde_json::{Value, json};
 
 use super::examine::{Examined, Placed};
@@ -91,7 +91,7 @@ fn uri(path: &str) -> String {
 }
 
 fn rule(id: &str) -> Value {
-    match Specification::embedded().get(id) {
+    match requirement(id) {
         Some(requirement) => about(requirement),
         None => json!({ "id": OTHER, "shortDescription": { "text": "What is wrong with the document as such." } }),
     }
