@@ -27,6 +27,7 @@ use ocf_spec::{RequirementId, Specification, Version};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::limited::{Limited, Seen};
 use crate::{InvalidSchema, Kind, Severity, Validator, rules};
 use difference::Difference;
 use meaning::Search;
@@ -38,7 +39,7 @@ pub struct Side<'s> {
     specification: &'s Specification,
     version: Version,
     validator: Validator<'s>,
-    compiled: jsonschema::Validator,
+    compiled: jsonschema::Validator<Limited>,
     /// The schema as it stands in the version; beside the constraints that only advise stands that.
     schema: Value,
     /// The same without these constraints, and without anything that constrains nothing.
@@ -73,7 +74,7 @@ impl<'s> Side<'s> {
 
     /// What the constraints at some pointers into the schema find wrong with a document, in a sentence.
     fn said_at(&self, pointers: &[String], document: &Value) -> Option<String> {
-        let mut errors = self.compiled.iter_errors(document);
+        let mut errors = self.compiled.iter_errors(Seen::whole(document));
         let error = errors.find(|it| is_from(self.validator.schema(), it.evaluation_path().as_str(), pointers))?;
         Some(crate::message::of(&error))
     }

@@ -7,6 +7,7 @@
 
 pub mod compare;
 mod hint;
+mod limited;
 mod message;
 mod misspelt;
 mod place;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::hint::nearest_name;
 use crate::schema::referred;
-use crate::text::joined;
+use crate::text::{Step, Way};
 
 /// The longest unknown name that is compared, in bytes: no property's name is nearly as long.
 const LONGEST: usize = 64;
@@ -54,34 +54,33 @@ impl Known {
     /// Every misspelt name of `document`.
     pub(crate) fn misspelt(&self, document: &Value) -> Vec<Misspelt> {
         let mut found = Vec::new();
-        self.look("", document, &mut found);
+        self.look(None, document, &mut found);
         found
     }
 
-    fn look(&self, pointer: &str, value: &Value, found: &mut Vec<Misspelt>) {
+    fn look(&self, above: Option<&Way<'_>>, value: &Value, found: &mut Vec<Misspelt>) {
         match (value, &self.items) {
-            (Value::Object(members), _) => self.look_at_members(pointer, members, found),
+            (Value::Object(members), _) => self.look_at_members(above, members, found),
             (Value::Array(entries), Some(items)) => {
                 for (index, entry) in entries.iter().enumerate().filter(|(_, it)| it.is_object() || it.is_array()) {
-                    items.look(&joined(pointer, index), entry, found);
+                    items.look(Some(&Way { above, step: Step::Index(index) }), entry, found);
                 }
             }
             _ => {}
         }
     }
 
-    fn look_at_members(&self, pointer: &str, members: &Map<String, Value>, found: &mut Vec<Misspelt>) {
+    fn look_at_members(&self, above: Option<&Way<'_>>, members: &Map<String, Value>, found: &mut Vec<Misspelt>) {
         for (name, value) in members {
+            let way = Way { above, step: Step::Name(name) };
             match self.properties.get(name) {
-                Some(known) if value.is_object() || value.is_array() => {
-                    known.look(&joined(pointer, name), value, found);
-                }
+                Some(known) if value.is_object() || value.is_array() => known.look(Some(&way), value, found),
                 Some(_) => {}
                 None if self.any_name || name.len() > LONGEST => {}
                 None => {
                     let absent = self.properties.keys().map(String::as_str).filter(|it| !members.contains_key(*it));
                     if let Some(meant) = nearest_name(name, absent) {
-                        found.push(Misspelt { pointer: joined(pointer, name), meant: meant.to_owned() });
+                        found.push(Misspelt { pointer: way.pointer(), meant: meant.to_owned() });
                     }
                 }
             }

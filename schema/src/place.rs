@@ -1,5 +1,6 @@
 //! Where in a JSON text the value lies that a JSON Pointer names.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -67,8 +68,8 @@ pub(crate) struct Place {
 ///
 /// One pass, whatever the number of pointers, and without recursion: only what lies on the way to a
 /// wanted value is looked at by name.
-pub(crate) fn places<'a>(text: &str, pointers: impl Iterator<Item = &'a str>) -> BTreeMap<String, Place> {
-    let mut wanted = Wanted::default();
+pub(crate) fn places<'p>(text: &str, pointers: impl Iterator<Item = &'p str>) -> BTreeMap<&'p str, Place> {
+    let mut wanted = Wanted::new();
     for pointer in pointers {
         wanted.add(pointer);
     }
@@ -98,32 +99,67 @@ pub(crate) fn huge_integers(text: &str) -> Vec<Span> {
     found
 }
 
-/// The pointers that are looked for, as a tree of their steps.
-#[derive(Default)]
-struct Wanted {
-    pointer: Option<String>,
-    below: BTreeMap<String, Wanted>,
+/// The pointers that are looked for, as a tree of their steps. All its branches lie in one map: a hostile text can have
+/// as many steps as values.
+struct Wanted<'p> {
+    steps: Vec<Step<'p>>,
+    /// From a step and a name to the step below it.
+    below: BTreeMap<(usize, Cow<'p, str>), usize>,
 }
 
-impl Wanted {
-    fn add(&mut self, pointer: &str) {
-        let mut here = self;
-        for step in pointer.split('/').skip(1) {
-            let name = step.replace("~1", "/").replace("~0", "~");
-            here = here.below.entry(name).or_default();
+/// One value on the way to a wanted one; the first is the whole text.
+#[derive(Clone, Copy, Default)]
+struct Step<'p> {
+    /// The pointer that ends here.
+    pointer: Option<&'p str>,
+    leads_on: bool,
+}
+
+impl<'p> Wanted<'p> {
+    const ROOT: usize = 0;
+
+    fn new() -> Self {
+        Self { steps: vec![Step::default()], below: BTreeMap::new() }
+    }
+
+    fn add(&mut self, pointer: &'p str) {
+        let mut here = Self::ROOT;
+        for name in pointer.split('/').skip(1) {
+            let name = match name.contains('~') {
+                true => Cow::Owned(name.replace("~1", "/").replace("~0", "~")),
+                false => Cow::Borrowed(name),
+            };
+            self.steps[here].leads_on = true;
+            here = *self.below.entry((here, name)).or_insert_with(|| {
+                self.steps.push(Step::default());
+                self.steps.len() - 1
+            });
         }
-        here.pointer = Some(pointer.to_owned());
+        self.steps[here].pointer = Some(pointer);
+    }
+
+    fn pointer(&self, step: Option<usize>) -> Option<&'p str> {
+        self.steps.get(step?)?.pointer
+    }
+
+    /// The step itself, if any leads on from it.
+    fn leading_on(&self, step: Option<usize>) -> Option<usize> {
+        step.filter(|step| self.steps[*step].leads_on)
+    }
+
+    fn below(&self, step: usize, name: &str) -> Option<usize> {
+        self.below.get(&(step, Cow::Borrowed(name))).copied()
     }
 }
 
 /// An object or list that was begun.
-struct Open<'a> {
+struct Open {
     start: usize,
-    wanted: Option<&'a Wanted>,
+    wanted: Option<usize>,
     /// Of a list, the number of the entry that comes; `None` for an object.
     index: Option<usize>,
     /// Of an object, what is wanted of the member whose name was read.
-    member: Option<&'a Wanted>,
+    member: Option<usize>,
     /// That name.
     name: Option<Span>,
     /// Of what holds this value, the name by which it does.
@@ -137,18 +173,18 @@ struct Scanner<'t> {
 }
 
 impl<'t> Scanner<'t> {
-    fn scan(&mut self, wanted: &Wanted, found: &mut BTreeMap<String, Place>) {
-        let mut open: Vec<Open<'_>> = Vec::new();
-        let mut note = |wanted: Option<&Wanted>, name: Option<Span>, value: Span| {
-            if let Some(pointer) = wanted.and_then(|it| it.pointer.as_ref()) {
-                found.insert(pointer.clone(), Place { name, value });
+    fn scan<'p>(&mut self, wanted: &Wanted<'p>, found: &mut BTreeMap<&'p str, Place>) {
+        let mut open: Vec<Open> = Vec::new();
+        let mut note = |step: Option<usize>, name: Option<Span>, value: Span| {
+            if let Some(pointer) = wanted.pointer(step) {
+                found.insert(pointer, Place { name, value });
             }
         };
         while let Some(byte) = self.peek() {
             let start = self.at;
             match byte {
                 b'{' | b'[' => {
-                    let wanted = value_here(&open, wanted);
+                    let wanted = wanted.here(&open);
                     let own_name = open.last().and_then(|it| it.name.clone());
                     let index = (byte == b'[').then_some(0);
                     open.push(Open { start, wanted, index, member: None, name: None, own_name });
@@ -170,16 +206,16 @@ impl<'t> Scanner<'t> {
                     let span = self.string();
                     match open.last_mut() {
                         Some(object) if object.index.is_none() && self.peek() == Some(b':') => {
-                            object.member = member(object.wanted, &self.text[span.clone()]);
+                            object.member = wanted.member(object.wanted, &self.text[span.clone()]);
                             object.name = Some(span);
                             self.at += 1;
                         }
-                        _ => note(value_here(&open, wanted), name_here(&open), span),
+                        _ => note(wanted.here(&open), name_here(&open), span),
                     }
                 }
                 _ => {
                     let span = self.word();
-                    note(value_here(&open, wanted), name_here(&open), span);
+                    note(wanted.here(&open), name_here(&open), span);
                 }
             }
         }
@@ -218,30 +254,30 @@ impl<'t> Scanner<'t> {
     }
 }
 
-/// What is wanted of the value that begins here.
-fn value_here<'a>(open: &[Open<'a>], root: &'a Wanted) -> Option<&'a Wanted> {
-    match open.last() {
-        None => Some(root),
-        Some(Open { index: None, member, .. }) => *member,
-        Some(Open { index: Some(index), wanted, .. }) => {
-            wanted.filter(|it| !it.below.is_empty())?.below.get(&index.to_string())
+impl Wanted<'_> {
+    /// The step that the value which begins here is.
+    fn here(&self, open: &[Open]) -> Option<usize> {
+        match open.last() {
+            None => Some(Self::ROOT),
+            Some(Open { index: None, member, .. }) => *member,
+            Some(Open { index: Some(index), wanted, .. }) => self.below(self.leading_on(*wanted)?, &index.to_string()),
+        }
+    }
+
+    /// The step that the member is whose name stands there in the text, quoted and escaped.
+    fn member(&self, object: Option<usize>, quoted: &str) -> Option<usize> {
+        let object = self.leading_on(object)?;
+        let plain = quoted.trim_matches('"');
+        match plain.contains('\\') {
+            false => self.below(object, plain),
+            true => self.below(object, &serde_json::from_str::<String>(quoted).ok()?),
         }
     }
 }
 
 /// The name of the member whose value begins here.
-fn name_here(open: &[Open<'_>]) -> Option<Span> {
+fn name_here(open: &[Open]) -> Option<Span> {
     open.last()?.name.clone()
-}
-
-/// What is wanted of the member whose name stands there in the text, quoted and escaped.
-fn member<'a>(object: Option<&'a Wanted>, quoted: &str) -> Option<&'a Wanted> {
-    let object = object.filter(|it| !it.below.is_empty())?;
-    let plain = quoted.trim_matches('"');
-    match plain.contains('\\') {
-        false => object.below.get(plain),
-        true => object.below.get(&serde_json::from_str::<String>(quoted).ok()?),
-    }
 }
 
 #[cfg(test)]

@@ -12,10 +12,11 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use jsonschema::error::ValidationErrorKind;
-use jsonschema::{Registry, Resource, ValidationError};
+use jsonschema::{Draft, Registry, Resource, ValidationError, Validator};
 use ocf_spec::RequirementId;
 use serde_json::Value;
 
+use crate::limited::Limited;
 use crate::{Kind, Severity};
 
 /// The other schemas to which that of `kind` refers, directly or through one of them.
@@ -52,7 +53,7 @@ pub fn document(kind: Kind) -> &'static Value {
 
 /// Compiles a schema of `kind`. Nothing is fetched: it refers to itself, or to another of this suite
 /// by its `$id`.
-pub(crate) fn compiled(kind: Kind, schema: &Value) -> Result<jsonschema::Validator, String> {
+pub(crate) fn compiled(kind: Kind, schema: &Value) -> Result<Validator<Limited>, String> {
     let mut registry = Registry::new();
     for other in referred_by(kind) {
         let resource = document(*other);
@@ -60,7 +61,7 @@ pub(crate) fn compiled(kind: Kind, schema: &Value) -> Result<jsonschema::Validat
         registry = registry.add(id, Resource::from_contents(resource.clone())).map_err(|e| e.to_string())?;
     }
     let registry = registry.prepare().map_err(|e| e.to_string())?;
-    let options = jsonschema::draft202012::options().offline().with_registry(&registry);
+    let options = jsonschema::options_for().with_draft(Draft::Draft202012).offline().with_registry(&registry);
     options.build(schema).map_err(|error| format!("{}: {error}", error.schema_path()))
 }
 

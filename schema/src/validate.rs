@@ -6,11 +6,13 @@ use std::sync::Mutex;
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
-use ocf_spec::{RequirementId, Specification, Version};
+use ocf_spec::{Bindings, RequirementId, Specification, Version};
 use serde_json::Value;
 
+use crate::limited::{Left, Limited, Seen};
+use crate::project::projected_by;
 use crate::text::{Fault, Text, joined};
-use crate::{Finding, Kind, Severity, hint, message, misspelt, place, projected, rules, schema, text};
+use crate::{Finding, Kind, Severity, hint, message, misspelt, place, rules, schema, text};
 
 /// The most findings that are listed of one document; a last one says that there are more.
 pub const MOST_FINDINGS: usize = 20_000;
@@ -30,6 +32,10 @@ pub fn validate_bytes(kind: Kind, bytes: &[u8], version: Version) -> Vec<Finding
     embedded(kind, version).validate_bytes(bytes)
 }
 
+/// The most errors that are made of a schema's constraints, those included that come to nothing in the end: of two
+/// alternatives the one that a document does not take.
+const MOST_ERRORS: usize = 2 * MOST_FINDINGS;
+
 /// The validator of the schema and the specification that this crate carries, made at its first use.
 pub fn embedded(kind: Kind, version: Version) -> &'static Validator<'static> {
     type Made = (Kind, Version, &'static Validator<'static>);
@@ -38,7 +44,8 @@ pub fn embedded(kind: Kind, version: Version) -> &'static Validator<'static> {
     if let Some((_, _, validator)) = made.iter().find(|it| (it.0, it.1) == (kind, version)) {
         return validator;
     }
-    let validator = Validator::new(kind, schema::document(kind), Specification::embedded(), version);
+    // Of a right document no sentence is told, so the specification need not be parsed.
+    let validator = Validator::by(kind, schema::document(kind), Bindings::embedded().clone(), version);
     // There are as many as kinds and versions; each lives as long as the program.
     let validator: &'static _ = Box::leak(Box::new(validator.expect("a test proves that each schema compiles")));
     made.push((kind, version, validator));
@@ -48,10 +55,10 @@ pub fn embedded(kind: Kind, version: Version) -> &'static Validator<'static> {
 /// A schema, the rules beside it, and the version under which both are taken.
 pub struct Validator<'s> {
     kind: Kind,
-    specification: &'s Specification,
+    bindings: Bindings<'s>,
     version: Version,
     schema: Value,
-    compiled: jsonschema::Validator,
+    compiled: jsonschema::Validator<Limited>,
     /// The format's names; none for the suite's own documents, which are closed.
     known: Option<misspelt::Known>,
     /// The rules whose requirements apply.
@@ -93,10 +100,14 @@ impl<'s> Validator<'s> {
         specification: &'s Specification,
         version: Version,
     ) -> Result<Self, InvalidSchema> {
-        let schema = projected(schema, specification, version);
+        Self::by(kind, schema, Bindings::of(specification), version)
+    }
+
+    fn by(kind: Kind, schema: &Value, bindings: Bindings<'s>, version: Version) -> Result<Self, InvalidSchema> {
+        let schema = projected_by(schema, &bindings, version);
         let compiled = schema::compiled(kind, &schema).map_err(|why| InvalidSchema { kind, why })?;
         let known = Kind::FORMAT.contains(&kind).then(|| misspelt::Known::of(&schema));
-        let mut validator = Self { kind, specification, version, schema, compiled, known, rules: Vec::new() };
+        let mut validator = Self { kind, bindings, version, schema, compiled, known, rules: Vec::new() };
         // Looked up once: a rule is asked about every document.
         validator.rules = rules::of(kind).filter_map(|rule| validator.in_force(rule)).collect();
         Ok(validator)
@@ -109,24 +120,27 @@ impl<'s> Validator<'s> {
 
     /// Everything that is wrong with `document`; of more than [`MOST_FINDINGS`] only so many.
     pub fn validate(&self, document: &Value) -> Vec<Finding> {
-        let mut findings = self.by_schema(document);
+        let (mut findings, has_more) = self.by_schema(document);
         findings.extend(self.rules.iter().flat_map(|rule| rule.findings(document)));
         findings.extend(self.known.iter().flat_map(|it| it.misspelt(document)).map(note));
-        if findings.len() > MOST_FINDINGS {
+        if has_more || findings.len() > MOST_FINDINGS {
             findings.truncate(MOST_FINDINGS);
-            let message = format!("there are more than {MOST_FINDINGS} findings; the others are not listed");
+            let message = format!("there are more than {} findings; the others are not listed", findings.len());
             findings.push(about_text(None, "", message));
         }
         findings
     }
 
-    fn by_schema(&self, document: &Value) -> Vec<Finding> {
+    /// What the schema finds, and whether there is more.
+    fn by_schema(&self, document: &Value) -> (Vec<Finding>, bool) {
         // Asking first whether there is any error is many times quicker than listing none.
-        if self.compiled.is_valid(document) {
-            return Vec::new();
+        if self.compiled.is_valid(Seen::whole(document)) {
+            return (Vec::new(), false);
         }
-        let errors = self.compiled.iter_errors(document);
-        errors.filter_map(|error| self.finding(&error)).take(MOST_FINDINGS + 1).collect()
+        let left = Left::new(MOST_ERRORS);
+        let errors = self.compiled.iter_errors(Seen::until(document, &left));
+        let findings = errors.filter_map(|error| self.finding(&error)).take(MOST_FINDINGS + 1).collect();
+        (findings, left.is_spent())
     }
 
     fn finding(&self, error: &ValidationError<'_>) -> Option<Finding> {
@@ -155,12 +169,12 @@ impl<'s> Validator<'s> {
     }
 
     fn applies(&self, id: &RequirementId) -> bool {
-        self.specification.get(id.as_str()).is_none_or(|requirement| requirement.applies(self.version))
+        self.bindings.get(id.as_str()).is_none_or(|it| it.applies(self.version))
     }
 
     fn severity(&self, id: Option<&RequirementId>) -> Severity {
-        let requirement = id.and_then(|id| self.specification.get(id.as_str()));
-        requirement.map_or(Severity::Error, |it| Severity::of(it.level))
+        let binding = id.and_then(|id| self.bindings.get(id.as_str()));
+        binding.map_or(Severity::Error, |it| Severity::of(it.level))
     }
 
     /// As [`Validator::validate`], from the bytes of a file; every finding has its span, and they are
@@ -184,8 +198,8 @@ impl<'s> Validator<'s> {
 
     fn by_fault(&self, fault: Fault) -> Finding {
         let ids = fault.requirement.map(|id| text::spoken_of(self.kind, id)).unwrap_or_default();
-        let mut known = ids.iter().filter_map(|id| self.specification.get(id));
-        let requirement = known.find(|it| it.applies(self.version)).map(|it| it.id.clone());
+        let applies = |id: &&&str| self.bindings.get(id).is_some_and(|it| it.applies(self.version));
+        let requirement = ids.iter().find(applies).and_then(|id| id.parse().ok());
         Finding { span: Some(fault.span), ..about_text(requirement, &fault.pointer, fault.message) }
     }
 
