@@ -30,6 +30,7 @@ mod pids;
 mod process;
 mod rdma;
 mod rlimits;
+mod root;
 mod seccomp;
 mod sysctl;
 mod unified;
@@ -65,6 +66,7 @@ impl Rule {
 pub fn of(kind: Kind) -> impl Iterator<Item = &'static Rule> {
     let chapters: &[&[Rule]] = match kind {
         Kind::Config => &[
+            root::RULES,
             mounts::RULES,
             process::RULES,
             rlimits::RULES,

@@ -12,12 +12,8 @@ use serde_json::Value;
 const EXPECTED: &[(&str, &str, &str)] = &[
     ("buildah-run", "root.path-conventional", "/root/path"),
     ("docker", "root.path-conventional", "/root/path"),
-    ("docker", "cpu.shares-in-kernel-range", "/linux/resources/cpu/shares"),
-    ("docker", "block-io.weights-in-kernel-range", "/linux/resources/blockIO/weight"),
     ("docker-systemd", "root.path-conventional", "/root/path"),
     ("docker-userns", "root.path-conventional", "/root/path"),
-    ("docker-userns", "cpu.shares-in-kernel-range", "/linux/resources/cpu/shares"),
-    ("docker-userns", "block-io.weights-in-kernel-range", "/linux/resources/blockIO/weight"),
     ("podman", "root.path-conventional", "/root/path"),
     ("podman-pod", "root.path-conventional", "/root/path"),
     ("podman-rootless", "root.path-conventional", "/root/path"),

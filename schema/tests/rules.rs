@@ -58,6 +58,12 @@ fn examples() -> Vec<Example> {
     };
     vec![
         example(
+            "root.path-conventional",
+            json!({"root": {"path": "/srv/rootfs"}}),
+            "/root/path",
+            json!({"root": {"path": "rootfs"}}),
+        ),
+        example(
             "mounts.id-mappings-with-option",
             mapped(json!(["bind"])),
             "/mounts/0",
@@ -122,6 +128,12 @@ fn examples() -> Vec<Example> {
             cpu(json!({"shares": 1})),
             "/linux/resources/cpu/shares",
             cpu(json!({"shares": 262144})),
+        ),
+        example(
+            "cpu.shares-in-kernel-range",
+            cpu(json!({"shares": 262145})),
+            "/linux/resources/cpu/shares",
+            cpu(json!({"shares": 0})),
         ),
         example(
             "cpu.quota-in-kernel-range",

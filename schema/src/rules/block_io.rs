@@ -22,7 +22,8 @@ const LISTS: [&str; 5] = [
     "throttleReadIOPSDevice",
     "throttleWriteIOPSDevice",
 ];
-/// Each weight, and from where to where a scheduler knows it: BFQ the one, CFQ the other.
+/// Each weight, and from where to where a scheduler knows it: BFQ the one, CFQ the other. Engines write 0 for what
+/// nobody set.
 const KNOWN: [(&str, RangeInclusive<u64>); 2] = [("weight", 1..=1_000), ("leafWeight", 10..=1_000)];
 
 fn devices_without_weight(config: &Value) -> Vec<Offence> {
@@ -46,7 +47,8 @@ fn out_of_range(pointer: &str, weights: &Value, (name, known): &(&str, RangeIncl
     // What is no unsigned integer of 16 bits, the schema has found already.
     let weight = weights.get(name)?.as_u64().filter(|weight| *weight <= u64::from(u16::MAX))?;
     let message = || format!("{weight} is not from {} to {}, as kernels take it", known.start(), known.end());
-    (!known.contains(&weight)).then(|| Offence { pointer: format!("{pointer}/{name}"), message: message() })
+    (weight != 0 && !known.contains(&weight))
+        .then(|| Offence { pointer: format!("{pointer}/{name}"), message: message() })
 }
 
 fn duplicates(config: &Value) -> Vec<Offence> {

@@ -36,7 +36,9 @@ fn realtime_over_period(config: &Value) -> Vec<Offence> {
 }
 
 fn shares(config: &Value) -> Vec<Offence> {
-    let shares = cpu(config, "shares").and_then(Value::as_u64).filter(|shares| !(2..=262_144).contains(shares));
+    // Engines write 0 for what nobody set.
+    let is_known = |shares: &u64| *shares == 0 || (2..=262_144).contains(shares);
+    let shares = cpu(config, "shares").and_then(Value::as_u64).filter(|shares| !is_known(shares));
     found("shares", shares.map(|shares| format!("{shares} is not from 2 to 262144, as kernels take it")))
 }
 
