@@ -86,11 +86,12 @@ impl Checks {
         }
         BY_FILES.iter().for_each(|id| checks.of_id(id).files = true);
         checks.add_static()?;
+        let headers = headers()?;
         for (name, case) in suite::fixtures()? {
             for id in case.requirements.iter().chain(case.expect.iter().map(|it| &it.requirement)) {
                 checks.of_id(id.as_str()).cases.insert(name.clone());
             }
-            for id in derived(&name, &case)? {
+            for id in derived(&headers, &name, &case)? {
                 let check = checks.of_id(id.as_str());
                 check.cases.insert(name.clone());
                 check.by_law.insert(name.clone());
@@ -98,7 +99,7 @@ impl Checks {
         }
         for (name, case) in properties::generate(0, GENERATED) {
             let chapter = name.split('/').next().unwrap_or_default().to_owned();
-            for id in derived(&name, &case)? {
+            for id in derived(&headers, &name, &case)? {
                 checks.of_id(id.as_str()).generated.insert(chapter.clone());
             }
         }
@@ -145,11 +146,18 @@ impl Checks {
 /// So many cases of each generator are looked at; each of them varies all that its generator can vary.
 const GENERATED: u32 = 12;
 
-/// The requirements that the laws derive from a case in some version, on a host that has everything.
-fn derived(name: &str, case: &Case) -> Result<BTreeSet<RequirementId>, String> {
+/// The heads of runs by some versions, on hosts that have everything: two of each.
+fn headers() -> Result<Vec<[Header; 2]>, String> {
+    let versions = [VERSIONS[0], VERSIONS[2], VERSIONS[VERSIONS.len() - 1]];
+    versions.into_iter().map(|version| Ok([on_host(version, true)?, on_host(version, false)?])).collect()
+}
+
+/// The requirements that the laws derive from a case in some such run.
+fn derived(headers: &[[Header; 2]], name: &str, case: &Case) -> Result<BTreeSet<RequirementId>, String> {
     let mut derived = BTreeSet::new();
     let base = suite::base(case.base.as_deref().unwrap_or("plain"))?;
-    for version in [VERSIONS[0], VERSIONS[2], VERSIONS[VERSIONS.len() - 1]] {
+    for hosts in headers {
+        let version = hosts[0].spec;
         let about = |e: &dyn std::fmt::Display| format!("fixtures/{name}.json: {e}");
         let evidence = Evidence {
             case: name.to_owned(),
@@ -160,8 +168,8 @@ fn derived(name: &str, case: &Case) -> Result<BTreeSet<RequirementId>, String> {
             trouble: None,
             seconds: 0.0,
         };
-        for header in [on_host(version, true)?, on_host(version, false)?] {
-            derived.extend(expectations(&header, &evidence).into_iter().map(|it| it.requirement));
+        for header in hosts {
+            derived.extend(expectations(header, &evidence).into_iter().map(|it| it.requirement));
         }
     }
     Ok(derived)

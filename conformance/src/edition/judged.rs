@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
-use ocf_schema::{Kind, Severity, Validator};
+use ocf_schema::{Finding, Kind, Severity, Validator};
 use ocf_spec::Version;
 use serde::Serialize;
 
@@ -66,8 +66,8 @@ impl Judged {
                 continue;
             }
             let validator = edition.validator(kind, version)?;
-            let made = of_kind.into_iter().filter_map(|it| Some((it, it.bytes(version)?)));
-            judged.0.extend(made.map(|(it, bytes)| ((it.name.clone(), version), faults(&validator, &bytes))));
+            let found = of_kind.into_iter().filter_map(|it| Some((it, findings(&validator, it, version)?)));
+            judged.0.extend(found.map(|(it, found)| ((it.name.clone(), version), faults(found))));
         }
         Ok(judged)
     }
@@ -83,15 +83,22 @@ impl Judged {
     }
 }
 
-fn faults(validator: &Validator<'_>, bytes: &[u8]) -> BTreeSet<Fault> {
-    let counts = |it: &ocf_schema::Finding| it.severity > Severity::Note || it.requirement.is_some();
-    let findings = validator.validate_bytes(bytes).into_iter().filter(counts);
-    let fault = |it: ocf_schema::Finding| Fault {
+/// What is found in a document. Most are made as values, and need not be written as a text to be read again.
+fn findings(validator: &Validator<'_>, document: &Document, version: Version) -> Option<Vec<Finding>> {
+    match document.value(version) {
+        Some(value) => Some(validator.validate(&value)),
+        None => Some(validator.validate_bytes(&document.bytes(version)?)),
+    }
+}
+
+fn faults(findings: Vec<Finding>) -> BTreeSet<Fault> {
+    let counts = |it: &Finding| it.severity > Severity::Note || it.requirement.is_some();
+    let fault = |it: Finding| Fault {
         requirement: it.requirement.map(|id| id.to_string()),
         advice: it.severity < Severity::Error,
         at: it.pointer,
     };
-    findings.map(fault).collect()
+    findings.into_iter().filter(counts).map(fault).collect()
 }
 
 /// The static fixtures that don't do what they say: a wrong document breaks just the requirement that it names, where

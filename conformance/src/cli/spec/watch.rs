@@ -41,9 +41,9 @@ pub struct Arguments {
 
 /// Watches until it is interrupted.
 pub fn run(arguments: &Arguments) -> Result<u8, String> {
+    // Worked out beside the rest, so that no round need.
+    std::thread::spawn(Checks::shared);
     let directory = &arguments.directory;
-    // Worked out now, so that no round need.
-    Checks::shared()?;
     if arguments.once {
         // A checkout outside of git, or of a state that this program can't read, is held against the program.
         let last = Edition::at_revision(directory, "HEAD").unwrap_or_else(|_| Edition::embedded());
