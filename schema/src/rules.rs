@@ -97,9 +97,15 @@ pub fn of(kind: Kind) -> impl Iterator<Item = &'static Rule> {
     chapters.iter().flat_map(|rules| rules.iter())
 }
 
+/// What lies at a pointer in which nothing is escaped and no entry of a list is named: [`Value::pointer`] unescapes each
+/// name into a new text.
+fn at<'a>(document: &'a Value, pointer: &str) -> Option<&'a Value> {
+    pointer.split('/').skip(1).try_fold(document, |value, name| value.get(name))
+}
+
 /// The entries of the list at `pointer`, each with its own pointer; none if there is no such list.
 fn entries<'a>(document: &'a Value, pointer: &str) -> impl Iterator<Item = (String, &'a Value)> {
-    let list = document.pointer(pointer).and_then(Value::as_array);
+    let list = at(document, pointer).and_then(Value::as_array);
     let list = list.map(Vec::as_slice).unwrap_or_default();
     let pointers = (0..list.len()).map(|index| format!("{pointer}/{index}")).collect::<Vec<_>>();
     pointers.into_iter().zip(list)

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-use super::{Offence, Rule, entries, repeated};
+use super::{Offence, Rule, at, entries, repeated};
 
 pub(super) const RULES: &[Rule] = &[
     Rule { requirement: Some("block-io.device-weight-either"), offences: devices_without_weight },
@@ -35,7 +35,7 @@ fn devices_without_weight(config: &Value) -> Vec<Offence> {
 }
 
 fn weights_out_of_range(config: &Value) -> Vec<Offence> {
-    let of_all_devices = config.pointer(BLOCK_IO).map(|limits| (BLOCK_IO.to_owned(), limits));
+    let of_all_devices = at(config, BLOCK_IO).map(|limits| (BLOCK_IO.to_owned(), limits));
     of_all_devices
         .into_iter()
         .chain(entries(config, WEIGHTS))

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Offence, Rule};
+use super::{Offence, Rule, at};
 
 pub(super) const RULES: &[Rule] = &[
     Rule { requirement: Some("cpu.burst-within-quota"), offences: burst_over_quota },
@@ -82,7 +82,7 @@ fn not_negative(config: &Value, name: &str) -> Option<u64> {
 }
 
 fn cpu<'a>(config: &'a Value, name: &str) -> Option<&'a Value> {
-    config.pointer("/linux/resources/cpu")?.get(name)
+    at(config, "/linux/resources/cpu")?.get(name)
 }
 
 fn found(name: &str, message: Option<String>) -> Vec<Offence> {

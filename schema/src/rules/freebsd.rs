@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
-use super::{Offence, Rule, entries};
+use super::{Offence, Rule, at, entries};
 use crate::message::text_quoted;
 
 pub(super) const RULES: &[Rule] = &[
@@ -76,5 +76,5 @@ fn offence(name: &str, message: String) -> Vec<Offence> {
 
 /// A string of the jail.
 fn setting<'c>(config: &'c Value, name: &str) -> Option<&'c str> {
-    config.pointer(JAIL)?.get(name)?.as_str()
+    at(config, JAIL)?.get(name)?.as_str()
 }

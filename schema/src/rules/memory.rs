@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Offence, Rule};
+use super::{Offence, Rule, at};
 
 pub(super) const RULES: &[Rule] = &[
     Rule { requirement: Some("memory.swap-at-least-limit"), offences: swap_below_limit },
@@ -54,5 +54,5 @@ fn positive(config: &Value, name: &str) -> Option<i64> {
 }
 
 fn bytes(config: &Value, name: &str) -> Option<i64> {
-    config.pointer(MEMORY)?.get(name)?.as_i64()
+    at(config, MEMORY)?.get(name)?.as_i64()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Offence, Rule};
+use super::{Offence, Rule, at};
 use crate::message::text_quoted;
 
 pub(super) const RULES: &[Rule] = &[
@@ -28,7 +28,7 @@ struct Policy<'a> {
 
 impl<'a> Policy<'a> {
     fn of(config: &'a Value) -> Option<Self> {
-        let policy = config.pointer("/linux/memoryPolicy")?;
+        let policy = at(config, "/linux/memoryPolicy")?;
         let flags = policy.get("flags").and_then(Value::as_array);
         Some(Self {
             mode: policy.get("mode")?.as_str()?,
@@ -43,7 +43,7 @@ impl<'a> Policy<'a> {
 }
 
 fn ranges_reversed(config: &Value) -> Vec<Offence> {
-    let nodes = config.pointer("/linux/memoryPolicy/nodes").and_then(Value::as_str);
+    let nodes = at(config, "/linux/memoryPolicy/nodes").and_then(Value::as_str);
     let ranges = nodes.and_then(ranges).unwrap_or_default();
     let reversed = ranges.into_iter().find(|(first, last)| is_less(last, first));
     offence(reversed, "nodes", |(first, last)| {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Offence, Rule, entries, repeated};
+use super::{Offence, Rule, at, entries, repeated};
 use crate::message::text_quoted;
 use crate::text::joined;
 
@@ -172,7 +172,7 @@ fn time_offsets_without_namespace(config: &Value) -> Vec<Offence> {
 
 /// The offset of each clock, with its pointer.
 fn offsets(config: &Value) -> impl Iterator<Item = (String, &Value)> {
-    let offsets = config.pointer("/linux/timeOffsets").and_then(Value::as_object);
+    let offsets = at(config, "/linux/timeOffsets").and_then(Value::as_object);
     offsets.into_iter().flat_map(Map::iter).map(|(clock, offset)| (joined("/linux/timeOffsets", clock), offset))
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::{Offence, Rule};
+use super::{Offence, Rule, at};
 use crate::message::text_quoted;
 use crate::text::joined;
 
@@ -45,7 +45,7 @@ impl<'a> Device<'a> {
 }
 
 fn devices(config: &Value) -> impl Iterator<Item = Device<'_>> {
-    let devices = config.pointer("/linux/netDevices").and_then(Value::as_object);
+    let devices = at(config, "/linux/netDevices").and_then(Value::as_object);
     devices.into_iter().flat_map(Map::iter).map(Device::of)
 }
 

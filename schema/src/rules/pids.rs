@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Offence, Rule};
+use super::{Offence, Rule, at};
 
 pub(super) const RULES: &[Rule] = &[Rule { requirement: Some("pids.limit-in-kernel-range"), offences: out_of_range }];
 
@@ -11,7 +11,7 @@ const LIMIT: &str = "/linux/resources/pids/limit";
 const GREATEST: i64 = 4_194_304;
 
 fn out_of_range(config: &Value) -> Vec<Offence> {
-    let limit = config.pointer(LIMIT).and_then(Value::as_i64).filter(|limit| !(-1..=GREATEST).contains(limit));
+    let limit = at(config, LIMIT).and_then(Value::as_i64).filter(|limit| !(-1..=GREATEST).contains(limit));
     let offence = limit.map(|limit| Offence {
         pointer: LIMIT.to_owned(),
         message: format!("{limit} is not from -1 to {GREATEST}, as kernels take it"),

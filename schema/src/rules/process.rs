@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Offence, Rule};
+use super::{Offence, Rule, at};
 
 pub(super) const RULES: &[Rule] = &[
     Rule { requirement: Some("process.scheduler-policy-known"), offences: unknown_policy },
@@ -31,7 +31,7 @@ fn nice_out_of_range(config: &Value) -> Vec<Offence> {
 
 fn priority_of_other_policy(config: &Value) -> Vec<Offence> {
     let pair = policy(config).zip(number(config, "priority"));
-    let is_set = config.pointer(SCHEDULER).is_some_and(|it| it.get("priority").is_some());
+    let is_set = at(config, SCHEDULER).is_some_and(|it| it.get("priority").is_some());
     found(if is_set { "/priority" } else { "" }, pair.and_then(|(policy, priority)| discord(policy, priority)))
 }
 
@@ -74,18 +74,18 @@ fn disorder(runtime: u64, deadline: u64, period: u64) -> Option<String> {
 }
 
 fn policy(config: &Value) -> Option<&str> {
-    config.pointer(SCHEDULER)?.get("policy")?.as_str()
+    at(config, SCHEDULER)?.get("policy")?.as_str()
 }
 
 /// A number of 32 bits, 0 if it is left out; `None` if it is something else.
 fn number(config: &Value, name: &str) -> Option<i32> {
-    let number = config.pointer(SCHEDULER)?.get(name);
+    let number = at(config, SCHEDULER)?.get(name);
     number.map_or(Some(0), |it| i32::try_from(it.as_i64()?).ok())
 }
 
 /// Nanoseconds, 0 if they are left out; `None` if they are no such number.
 fn time(config: &Value, name: &str) -> Option<u64> {
-    let time = config.pointer(SCHEDULER)?.get(name);
+    let time = at(config, SCHEDULER)?.get(name);
     time.map_or(Some(0), Value::as_u64)
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Offence, Rule};
+use super::{Offence, Rule, at};
 use crate::text::joined;
 
 pub(super) const RULES: &[Rule] = &[
@@ -37,6 +37,6 @@ fn beyond(pointer: String, limit: &Value) -> Option<Offence> {
 
 /// Each device's limits, with a pointer to them.
 fn devices(config: &Value) -> impl Iterator<Item = (String, &Value)> {
-    let devices = config.pointer("/linux/resources/rdma").and_then(Value::as_object);
+    let devices = at(config, "/linux/resources/rdma").and_then(Value::as_object);
     devices.into_iter().flatten().map(|(name, device)| (joined("/linux/resources/rdma", name), device))
 }

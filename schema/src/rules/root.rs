@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Offence, Rule};
+use super::{Offence, Rule, at};
 use crate::message::text_quoted;
 
 pub(super) const RULES: &[Rule] = &[Rule { requirement: Some("root.path-conventional"), offences: unconventional }];
@@ -13,7 +13,7 @@ fn unconventional(config: &Value) -> Vec<Offence> {
     if config.get("windows").is_some() {
         return Vec::new();
     }
-    let path = config.pointer("/root/path").and_then(Value::as_str).filter(|path| *path != "rootfs");
+    let path = at(config, "/root/path").and_then(Value::as_str).filter(|path| *path != "rootfs");
     let offence = path.map(|path| Offence {
         pointer: "/root/path".to_owned(),
         message: format!("{} is not the conventional \"rootfs\"", text_quoted(path)),

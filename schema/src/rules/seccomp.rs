@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Offence, Rule, entries};
+use super::{Offence, Rule, at, entries};
 
 pub(super) const RULES: &[Rule] = &[
     Rule { requirement: Some("seccomp.default-errno-refused"), offences: default_errno_without_use },
@@ -26,7 +26,7 @@ const WITHOUT_NUMBER: [&str; 7] = [
 ];
 
 fn default_errno_without_use(config: &Value) -> Vec<Offence> {
-    let seccomp = config.pointer("/linux/seccomp");
+    let seccomp = at(config, "/linux/seccomp");
     let offence = seccomp.and_then(|it| without_use(it, "defaultErrnoRet", "defaultAction", "/linux/seccomp"));
     offence.into_iter().collect()
 }

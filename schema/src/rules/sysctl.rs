@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Offence, Rule, namespaces};
+use super::{Offence, Rule, at, namespaces};
 use crate::text::joined;
 
 pub(super) const RULES: &[Rule] = &[Rule { requirement: Some("sysctl.of-runtime-namespace"), offences: shared }];
@@ -16,7 +16,7 @@ const OF_NAMESPACES: [(&str, &[&str]); 4] = [
 ];
 
 fn shared(config: &Value) -> Vec<Offence> {
-    let parameters = config.pointer("/linux/sysctl").and_then(Value::as_object);
+    let parameters = at(config, "/linux/sysctl").and_then(Value::as_object);
     let missing = OF_NAMESPACES.map(|(kind, _)| namespaces::lists(config, kind) == Some(false));
     let shared = parameters.into_iter().flat_map(Map::keys).filter_map(|name| {
         let index = of_namespace(name).filter(|index| missing[*index])?;

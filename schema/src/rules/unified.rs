@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::{Offence, Rule, entries};
+use super::{Offence, Rule, at, entries};
 use crate::text::joined;
 
 pub(super) const RULES: &[Rule] = &[Rule { requirement: Some("unified.overlapping"), offences: overlapping }];
@@ -29,7 +29,7 @@ const SET: [(&str, &str); 11] = [
 
 fn overlapping(config: &Value) -> Vec<Offence> {
     let unified = format!("{RESOURCES}/unified");
-    let Some(files) = config.pointer(&unified).and_then(Value::as_object) else {
+    let Some(files) = at(config, &unified).and_then(Value::as_object) else {
         return Vec::new();
     };
     let set = set_by_properties(config);
@@ -44,7 +44,7 @@ fn overlapping(config: &Value) -> Vec<Offence> {
 /// Each file that a property of the config sets, and a pointer to that property.
 fn set_by_properties(config: &Value) -> HashMap<String, String> {
     let fixed = SET.iter().map(|(file, property)| ((*file).to_owned(), format!("{RESOURCES}/{property}")));
-    let fixed = fixed.filter(|(_, pointer)| config.pointer(pointer).is_some());
+    let fixed = fixed.filter(|(_, pointer)| at(config, pointer).is_some());
     let huge_pages = entries(config, "/linux/resources/hugepageLimits").filter_map(|(pointer, limit)| {
         Some((format!("hugetlb.{}.rsvd.max", limit.get("pageSize")?.as_str()?), pointer))
     });

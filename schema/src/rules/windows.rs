@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Offence, Rule, entries};
+use super::{Offence, Rule, at, entries};
 
 pub(super) const RULES: &[Rule] = &[
     Rule { requirement: Some("windows.root-required"), offences: root_missing },
@@ -46,7 +46,7 @@ fn root_beside_hyperv(config: &Value) -> Vec<Offence> {
 }
 
 fn root_readonly(config: &Value) -> Vec<Offence> {
-    let is_readonly = config.pointer("/root/readonly").and_then(Value::as_bool) == Some(true);
+    let is_readonly = at(config, "/root/readonly").and_then(Value::as_bool) == Some(true);
     if windows(config).is_none() || !is_readonly {
         return Vec::new();
     }
@@ -150,7 +150,7 @@ fn namespace_beside_others(config: &Value) -> Vec<Offence> {
 
 /// Those of `names` that the object at `pointer` has.
 fn present<'n>(config: &Value, pointer: &str, names: &[&'n str]) -> Vec<&'n str> {
-    let object = config.pointer(pointer).and_then(Value::as_object);
+    let object = at(config, pointer).and_then(Value::as_object);
     let has = |name: &&&str| object.is_some_and(|it| it.contains_key(**name));
     names.iter().filter(has).copied().collect()
 }
