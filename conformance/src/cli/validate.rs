@@ -238,9 +238,11 @@ impl Sum {
     }
 }
 
-/// Reads no more than `most` bytes and one, by which the excess is seen.
-fn read_limited(mut from: impl Read, most: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+/// Reads no more than `most` bytes and one, by which the excess is seen. With room for as many as are `expected`, and
+/// the one by which the end is seen, two reads do.
+fn read_limited(mut from: impl Read, expected: u64, most: usize) -> io::Result<Vec<u8>> {
+    let expected = usize::try_from(expected).map_or(most, |it| it.min(most));
+    let mut bytes = Vec::with_capacity(expected + 1);
     from.by_ref().take(most as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

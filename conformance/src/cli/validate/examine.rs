@@ -70,7 +70,7 @@ impl Placed {
 impl Examiner {
     pub(super) fn examine(&self, input: &Input) -> Examined {
         match input {
-            Input::Standard => self.file("<standard input>", read_limited(io::stdin().lock(), LARGEST)),
+            Input::Standard => self.file("<standard input>", read_limited(io::stdin().lock(), 0, LARGEST)),
             Input::Path(path) if path.is_dir() => self.bundle(path),
             Input::Path(path) => self.file(&path.display().to_string(), read(path)),
         }
@@ -122,7 +122,9 @@ impl Examiner {
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     // A device such as /dev/zero never ends.
-    read_limited(File::open(path)?, LARGEST)
+    let file = File::open(path)?;
+    let expected = file.metadata().map_or(0, |it| it.len());
+    read_limited(file, expected, LARGEST)
 }
 
 /// What a document is, by the name of its file, and else by its members.
