@@ -438,7 +438,16 @@ fn flags_are_passed_on() {
 fn hear(listener: &UnixListener) -> (Value, OwnedFd) {
     use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
     use std::os::fd::FromRawFd;
-    let (mut connection, _) = listener.accept().unwrap();
+    // A container that failed never connects.
+    listener.set_nonblocking(true).unwrap();
+    let mut accepted = None;
+    let heard = wait_until(|| {
+        accepted = listener.accept().ok();
+        accepted.is_some()
+    });
+    assert!(heard, "nobody connected");
+    let (mut connection, _) = accepted.unwrap();
+    connection.set_nonblocking(false).unwrap();
     let mut text = vec![0; 16];
     let mut buffers = [std::io::IoSliceMut::new(&mut text)];
     let mut space = nix::cmsg_space!([i32; 4]);
