@@ -6,12 +6,14 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork, getppid, sethostname};
 
@@ -128,7 +130,22 @@ pub fn furnish(
     }
     mount_on(&places.output.to_string_lossy(), Some("tmpfs"), MsFlags::empty(), Some("mode=755,size=8m"))?;
     attach(&copy, &places.runtime)?;
+    cover_null(&base.join("null"))?;
     Ok((places, roots))
+}
+
+/// Covers /dev/null with a node of the case's own: there are runtimes that give whatever stdin is to the container's
+/// user, and it would be the host's.
+fn cover_null(own: &Path) -> io::Result<()> {
+    const NULL: &str = "/dev/null";
+    match mknod(own, SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(1, 3)) {
+        // In a user namespace nobody can make nodes, and nobody can give the host's away.
+        Err(nix::Error::EPERM) => return Ok(()),
+        made => made.map_err(|e| io::Error::other(format!("make a node like {NULL}: {e}")))?,
+    }
+    fs::set_permissions(own, fs::Permissions::from_mode(0o666))?;
+    mount(Some(own), NULL, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+        .map_err(|e| io::Error::other(format!("cover {NULL}: {e}")))
 }
 
 /// The file as a mount of its own that lies nowhere yet (open_tree(2)).
