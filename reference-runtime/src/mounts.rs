@@ -4,10 +4,10 @@ use crate::birth::Arrival;
 use crate::error::{Doing, Error, Result};
 use crate::id_mapped_mounts::{self, Prepared};
 use crate::mount_options::{self, Attributes, Options};
-use crate::path_in_root::{Kind, RootDirectory, fd_path, real_path};
+use crate::path_in_root::{Kind, RootDirectory, fd_path, open_scoped, real_path};
 use crate::{cgroup_mount, copy_up, mount_label, version};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::fcntl::{AT_FDCWD, OFlag, ResolveFlag, open};
 use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, SFlag, fstat};
@@ -245,8 +245,7 @@ impl Place<'_> {
         match below {
             Some((view, rest)) if !climbs => {
                 let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
-                let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(resolve);
-                openat2(view, &Path::new(".").join(rest), how)
+                open_scoped(view, &Path::new(".").join(rest), OFlag::O_PATH, resolve)
             }
             _ => self.root.find(path, OFlag::O_PATH),
         }

@@ -14,6 +14,27 @@ use std::path::{Path, PathBuf};
 /// Symbolic links that may follow one another on the way to a place, as many as the kernel allows.
 const LINKS: usize = 40;
 
+/// Attempts at a lookup that others disturb: far more than a busy machine takes, and few enough to end soon where
+/// somebody renames without end to hold it up.
+const ATTEMPTS: usize = 1000;
+
+/// Opens `path` below `directory`, which the lookup doesn't leave: `resolve` holds RESOLVE_IN_ROOT or RESOLVE_BENEATH.
+///
+/// # Errors
+/// Those of openat2(2). EAGAIN, which it gives for any rename or mount on the machine that may have moved a `..` or a
+/// link of the path meanwhile, is one only if it comes [`ATTEMPTS`] times in a row.
+pub fn open_scoped(directory: impl AsFd, path: &Path, flags: OFlag, resolve: ResolveFlag) -> nix::Result<OwnedFd> {
+    let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(resolve);
+    let mut opened = Err(Errno::EAGAIN);
+    for _ in 0..ATTEMPTS {
+        opened = openat2(&directory, path, how);
+        if !matches!(opened, Err(Errno::EAGAIN)) {
+            break;
+        }
+    }
+    opened
+}
+
 /// The container's root directory, and where to note what is made in it.
 #[derive(Debug)]
 pub struct RootDirectory<'a> {
@@ -58,8 +79,7 @@ impl<'a> RootDirectory<'a> {
     /// Opens what stands at `path` as the container would find it.
     // [mounts.destination-inside]
     pub fn find(&self, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
-        let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_IN_ROOT);
-        openat2(&self.directory, path, how)
+        open_scoped(&self.directory, path, flags, ResolveFlag::RESOLVE_IN_ROOT)
     }
 
     /// Opens, as a place, what stands at `path`; makes it and the directories that lead there if nothing does.
@@ -174,4 +194,35 @@ pub fn fd_path(fd: impl AsFd) -> PathBuf {
 /// The path of what `fd` is open on, as the calling process sees it.
 pub(crate) fn real_path(fd: &OwnedFd) -> Result<PathBuf> {
     nix::fcntl::readlink(&fd_path(fd)).map(PathBuf::from).doing(|| "read the path of a descriptor".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OFlag, ResolveFlag, open_scoped};
+    use std::fs::{self, File};
+    use std::path::Path;
+
+    #[test]
+    fn a_lookup_is_not_given_up_when_others_rename() {
+        let directory = std::env::temp_dir().join(format!("ocf-runtime-renames-{}", std::process::id()));
+        let (one, other) = (directory.join("one"), directory.join("other"));
+        fs::create_dir_all(&one).unwrap();
+        let root = File::open(&directory).unwrap();
+        let up_and_down = "one/../".repeat(100);
+
+        let results = std::thread::scope(|scope| {
+            let renaming = scope.spawn(|| {
+                File::create(&other).unwrap();
+                for _ in 0..10_000 {
+                    fs::rename(&other, directory.join("third")).unwrap();
+                    fs::rename(directory.join("third"), &other).unwrap();
+                }
+            });
+            let open = || open_scoped(&root, Path::new(&up_and_down), OFlag::O_PATH, ResolveFlag::RESOLVE_IN_ROOT);
+            std::iter::repeat_with(|| open().map(drop)).take_while(|_| !renaming.is_finished()).collect::<Vec<_>>()
+        });
+        fs::remove_dir_all(&directory).unwrap();
+
+        assert!(results.iter().all(Result::is_ok), "{:?}", results.iter().find(|result| result.is_err()));
+    }
 }

@@ -3,7 +3,8 @@
 //! In a mount namespace that is joined somebody else decides what stands at /proc, and what is mounted below it.
 
 use crate::error::{Doing, Error, Result};
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
+use crate::path_in_root::open_scoped;
+use nix::fcntl::{OFlag, ResolveFlag, open};
 use nix::sys::stat::{Mode, fstat};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use std::fs::File;
@@ -30,8 +31,7 @@ pub fn open_file_in(proc: &OwnedFd, path: &Path) -> Result<File> {
     let what = || format!("open /proc/{}", path.display());
     // A link is followed only as far as it stays in this mount, as those of /proc/self do.
     let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_XDEV | ResolveFlag::RESOLVE_NO_MAGICLINKS;
-    let how = OpenHow::new().flags(OFlag::O_WRONLY | OFlag::O_CLOEXEC).resolve(resolve);
-    openat2(proc, path, how).map(File::from).doing(what)
+    open_scoped(proc, path, OFlag::O_WRONLY, resolve).map(File::from).doing(what)
 }
 
 /// Opens /proc, if it is what it is taken for.

@@ -11,6 +11,7 @@ use crate::descriptors::Passed;
 use crate::error::{Doing, Error, Result};
 use crate::init::{Fork, finish, fork_sibling};
 use crate::lsm::Labels;
+use crate::path_in_root::open_scoped;
 use crate::process;
 use crate::seccomp::{self, Filter};
 use crate::seccomp_listener::{self, Agent};
@@ -19,7 +20,7 @@ use crate::state::{self, Status};
 use crate::terminal::{self, Terminal};
 use crate::{intel_rdt, namespaces, procfs, scheduling};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::fcntl::{OFlag, ResolveFlag, open};
 use nix::libc;
 use nix::sched::CloneFlags;
 use nix::sys::signal::{Signal, kill};
@@ -158,8 +159,8 @@ impl Place {
 
     /// A terminal of the container's own, made from outside: its master never comes inside.
     fn open_terminal(&self) -> Result<Terminal> {
-        let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_IN_ROOT);
-        let ptmx = openat2(&self.root, "dev/pts/ptmx", how).doing(|| "find /dev/pts/ptmx".into())?;
+        let ptmx = open_scoped(&self.root, Path::new("dev/pts/ptmx"), OFlag::O_PATH, ResolveFlag::RESOLVE_IN_ROOT)
+            .doing(|| "find /dev/pts/ptmx".into())?;
         Terminal::open(&ptmx)
     }
 
