@@ -25,6 +25,7 @@ mod masked_paths;
 mod memory;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod process;
 mod readonly_paths;
 mod rlimits;
@@ -73,6 +74,7 @@ const CHAPTERS: &[(&str, Expect)] = &[
     ("memory", memory::expect),
     ("mounts", mounts::expect),
     ("namespaces", namespaces::expect),
+    ("net-devices", net_devices::expect),
     ("process", process::expect),
     ("readonly-paths", readonly_paths::expect),
     ("rlimits", rlimits::expect),

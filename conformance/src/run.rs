@@ -5,6 +5,7 @@ mod before;
 mod bundle;
 pub mod cgroups;
 pub mod job;
+mod network;
 pub mod observe;
 mod process;
 pub mod registry;

@@ -16,6 +16,7 @@ pub mod masked_paths;
 pub mod memory;
 pub mod mounts;
 pub mod namespaces;
+pub mod net_devices;
 pub mod process;
 pub mod readonly_paths;
 pub mod rlimits;

@@ -242,6 +242,8 @@ fn words(what: &Try) -> Vec<String> {
         Try::Fork(count) => ("fork", vec![count.to_string()]),
         Try::Statfs(path) => ("statfs", vec![path.clone()]),
         Try::Xattr { path, name } => ("xattr", vec![path.clone(), name.clone()]),
+        Try::Bind { source, target } => ("bind", vec![source.clone(), target.clone()]),
+        Try::TakeDown(device) => ("take-down", vec![device.clone()]),
         Try::Kill { pid, signal } => ("kill", vec![pid.to_string(), signal.to_string()]),
     };
     std::iter::once(kind.to_owned()).chain(arguments).collect()

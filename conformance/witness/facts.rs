@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 
 use crate::value::{Value, pointer};
-use crate::{Witness, credentials, descriptors, files, kernel, orders, scheduling, signals};
+use crate::{Witness, credentials, descriptors, files, kernel, network, orders, scheduling, signals};
 
 const PR_GET_DUMPABLE: i32 = 3;
 const PR_GET_SECCOMP: i32 = 21;
@@ -64,7 +64,7 @@ const FACTS: &[(&str, Look)] = &[
     ("gid-map", || files::kernel_text("/proc/self/gid_map")),
     ("timens-offsets", || files::kernel_text("/proc/self/timens_offsets")),
     ("root", root),
-    ("interfaces", interfaces),
+    ("interfaces", network::interfaces),
     ("dumpable", || kernel::process_option(PR_GET_DUMPABLE, 0, 0).map(Value::from)),
 ];
 
@@ -113,12 +113,6 @@ fn namespaces() -> io::Result<Value> {
 fn root() -> io::Result<Value> {
     let facts = fs::metadata("/")?;
     Ok(Value::object([("dev", files::device(facts.dev())), ("ino", Value::from(facts.ino()))]))
-}
-
-fn interfaces() -> io::Result<Value> {
-    let mut names = kernel::interfaces()?;
-    names.sort_unstable();
-    Ok(Value::List(names.iter().map(|name| Value::bytes(name)).collect()))
 }
 
 fn terminal() -> io::Result<Option<Value>> {

@@ -36,10 +36,23 @@ struct PollFd {
     returned: i16,
 }
 
+/// An element of getifaddrs(3)'s list.
 #[repr(C)]
-struct NameIndex {
-    index: c_uint,
+struct InterfaceAddress {
+    next: *mut InterfaceAddress,
     name: *const c_char,
+    flags: c_uint,
+    address: *const u8,
+    mask: *const u8,
+    other: *const u8,
+    data: *const c_void,
+}
+
+/// What the network's ioctl(2) calls take: a name, and what is asked or told (netdevice(7)).
+#[repr(C)]
+struct InterfaceRequest {
+    name: [u8; 16],
+    value: [u8; 24],
 }
 
 /// A soft and a hard limit.
@@ -77,7 +90,9 @@ unsafe extern "C" {
     fn execve(path: *const c_char, args: *const *const c_char, environment: *const *const c_char) -> c_int;
     fn fcntl(descriptor: c_int, command: c_int, ...) -> c_int;
     fn fork() -> c_int;
+    fn freeifaddrs(list: *mut InterfaceAddress);
     fn getauxval(kind: c_ulong) -> c_ulong;
+    fn getifaddrs(list: *mut *mut InterfaceAddress) -> c_int;
     fn getgroups(count: c_int, groups: *mut u32) -> c_int;
     fn getpgid(pid: c_int) -> c_int;
     fn getpid() -> c_int;
@@ -87,13 +102,18 @@ unsafe extern "C" {
     fn getrlimit(resource: c_uint, limit: *mut Limit) -> c_int;
     fn getsid(pid: c_int) -> c_int;
     fn getxattr(path: *const c_char, name: *const c_char, value: *mut c_void, size: usize) -> isize;
-    fn if_freenameindex(list: *mut NameIndex);
-    fn if_nameindex() -> *mut NameIndex;
     fn inotify_add_watch(descriptor: c_int, path: *const c_char, mask: u32) -> c_int;
     fn inotify_init1(flags: c_int) -> c_int;
     fn ioctl(descriptor: c_int, request: c_ulong, ...) -> c_int;
     fn isatty(descriptor: c_int) -> c_int;
     fn kill(pid: c_int, signal: c_int) -> c_int;
+    fn mount(
+        source: *const c_char,
+        target: *const c_char,
+        kind: *const c_char,
+        flags: c_ulong,
+        data: *const c_void,
+    ) -> c_int;
     fn mknod(path: *const c_char, mode: c_uint, device: u64) -> c_int;
     fn mmap(at: *mut c_void, length: usize, access: c_int, flags: c_int, file: c_int, offset: i64) -> *mut c_void;
     fn pause() -> c_int;
@@ -105,6 +125,7 @@ unsafe extern "C" {
     fn pread(descriptor: c_int, bytes: *mut c_void, size: usize, offset: i64) -> isize;
     fn setrlimit(resource: c_uint, limit: *const Limit) -> c_int;
     fn signal(signal: c_int, handler: usize) -> usize;
+    fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
     fn statfs(path: *const c_char, facts: *mut FileSystem) -> c_int;
     fn syscall(number: c_long, ...) -> c_long;
     fn umask(mask: c_uint) -> c_uint;
@@ -243,21 +264,96 @@ pub fn host_names() -> io::Result<[Vec<u8>; 2]> {
     Ok([1, 5].map(|field| unsafe { CStr::from_ptr(names.fields[field].as_ptr()) }.to_bytes().to_vec()))
 }
 
-/// The names of the network interfaces.
-pub fn interfaces() -> io::Result<Vec<Vec<u8>>> {
-    // SAFETY: takes nothing.
-    let list = unsafe { if_nameindex() };
-    if list.is_null() {
-        return Err(io::Error::last_os_error());
+// ---- network
+
+/// An address of a network device, or, of the family `AF_PACKET`, the device itself.
+pub struct Address {
+    pub device: Vec<u8>,
+    pub flags: u32,
+    pub family: u16,
+    /// The bytes of the address alone.
+    pub bytes: Vec<u8>,
+    /// How many of its first bits name the network.
+    pub prefix: u32,
+}
+
+pub const AF_INET: u16 = 2;
+pub const AF_INET6: u16 = 10;
+pub const AF_PACKET: u16 = 17;
+pub const IFF_UP: u32 = 1;
+
+/// All addresses of all network devices, and each device's own.
+pub fn addresses() -> io::Result<Vec<Address>> {
+    let mut list = null_mut();
+    // SAFETY: the pointer is that of a live pointer.
+    check(unsafe { getifaddrs(&raw mut list) })?;
+    let mut found = Vec::new();
+    let mut next = list;
+    while !next.is_null() {
+        // SAFETY: an element of the list, which lives until it is freed.
+        let element = unsafe { &*next };
+        // SAFETY: names in the list are C strings, addresses and masks are those of the kernel, or null.
+        found.extend(unsafe { address(element) });
+        next = element.next;
     }
-    // SAFETY: the list is closed by an element with a null name.
-    let elements = (0..).map(|index| unsafe { &*list.add(index) });
-    let named = elements.take_while(|element| element.index != 0 && !element.name.is_null());
-    // SAFETY: each name before that element is a C string.
-    let names = named.map(|element| unsafe { CStr::from_ptr(element.name) }.to_bytes().to_vec()).collect();
-    // SAFETY: the list came from if_nameindex and is not used again.
-    unsafe { if_freenameindex(list) };
-    Ok(names)
+    // SAFETY: the list came from getifaddrs and is not used again.
+    unsafe { freeifaddrs(list) };
+    Ok(found)
+}
+
+/// # Safety
+/// The element is one of getifaddrs(3)'s list.
+unsafe fn address(element: &InterfaceAddress) -> Option<Address> {
+    if element.address.is_null() {
+        return None;
+    }
+    // SAFETY: every address begins with its family; its length follows from that, or stands in it (packet(7)).
+    let family = unsafe { element.address.cast::<u16>().read_unaligned() };
+    let (offset, length) = match family {
+        AF_INET => (4, 4),
+        AF_INET6 => (8, 16),
+        // SAFETY: as above.
+        AF_PACKET => (12, usize::from(unsafe { *element.address.add(11) }).min(8)),
+        _ => return None,
+    };
+    // SAFETY: as above.
+    let bytes = |at: *const u8| unsafe { std::slice::from_raw_parts(at.add(offset), length) };
+    let is_masked = family != AF_PACKET && !element.mask.is_null();
+    let prefix = if is_masked { bytes(element.mask).iter().map(|byte| byte.count_ones()).sum() } else { 0 };
+    // SAFETY: the name is a C string.
+    let device = unsafe { CStr::from_ptr(element.name) }.to_bytes().to_vec();
+    Some(Address { device, flags: element.flags, family, bytes: bytes(element.address).to_vec(), prefix })
+}
+
+/// The greatest packet that a network device sends, in bytes.
+pub fn greatest_packet(device: &[u8]) -> io::Result<i32> {
+    const SIOCGIFMTU: c_ulong = 0x8921;
+    let value = ask_device(device, SIOCGIFMTU, [0; 24])?;
+    Ok(i32::from_ne_bytes([value[0], value[1], value[2], value[3]]))
+}
+
+/// Takes a network device down.
+pub fn take_down(device: &[u8]) -> io::Result<()> {
+    const SIOCGIFFLAGS: c_ulong = 0x8913;
+    const SIOCSIFFLAGS: c_ulong = 0x8914;
+    let mut value = ask_device(device, SIOCGIFFLAGS, [0; 24])?;
+    let flags = u16::from_ne_bytes([value[0], value[1]]) & !(IFF_UP as u16);
+    value[..2].copy_from_slice(&flags.to_ne_bytes());
+    ask_device(device, SIOCSIFFLAGS, value).map(drop)
+}
+
+fn ask_device(device: &[u8], request: c_ulong, value: [u8; 24]) -> io::Result<[u8; 24]> {
+    const SOCK_DGRAM_CLOEXEC: c_int = 2 | 0o2_000_000;
+    let mut asked = InterfaceRequest { name: [0; 16], value };
+    let room = asked.name.get_mut(..device.len()).filter(|room| room.len() < 16);
+    room.ok_or_else(|| io::Error::from_raw_os_error(EINVAL))?.copy_from_slice(device);
+    // SAFETY: takes plain numbers.
+    let socket = check(unsafe { socket(c_int::from(AF_INET), SOCK_DGRAM_CLOEXEC, 0) })?;
+    // SAFETY: it was opened just now and belongs to nobody else.
+    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+    // SAFETY: the pointer is that of a live request of the kernel's layout.
+    check(unsafe { ioctl(socket.as_raw_fd(), request, &raw mut asked) })?;
+    Ok(asked.value)
 }
 
 // ---- scheduling
@@ -511,6 +607,14 @@ pub fn attribute(path: &str, name: &str) -> io::Result<Vec<u8>> {
     let size = length(unsafe { getxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) })?;
     value.truncate(size);
     Ok(value)
+}
+
+/// Mounts what is at one path on another.
+pub fn bind(source: &str, target: &str) -> io::Result<()> {
+    const MS_BIND: c_ulong = 4096;
+    let (source, target) = (CString::new(source)?, CString::new(target)?);
+    // SAFETY: the paths are live C strings; the kernel reads neither type nor data.
+    check(unsafe { mount(source.as_ptr(), target.as_ptr(), null(), MS_BIND, null()) }).map(drop)
 }
 
 /// Makes a node; `mode` holds its type and its permission bits.

@@ -28,6 +28,7 @@ mod facts;
 mod files;
 mod journal;
 mod kernel;
+mod network;
 mod orders;
 mod program;
 mod questions;

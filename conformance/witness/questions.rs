@@ -77,6 +77,8 @@ pub fn answer(kind: &str, args: &[&str]) -> Option<Value> {
         ("statfs", [path]) => tried(file_system(path)),
         ("xattr", [path, name]) => tried(kernel::attribute(path, name).map(|value| content(&value))),
         ("kill", [pid, signal]) => tried(kernel::send(pid.parse().ok()?, signal.parse().ok()?).map(|()| yes("sent"))),
+        ("bind", [source, target]) => tried(kernel::bind(source, target).map(|()| yes("bound"))),
+        ("take-down", [device]) => tried(kernel::take_down(device.as_bytes()).map(|()| yes("down"))),
         _ => return None,
     })
 }

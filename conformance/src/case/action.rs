@@ -61,7 +61,7 @@ pub enum Action {
         source: String,
         /// The mount point, made if it is missing.
         target: String,
-        /// `bind`, `rbind`, `ro`, `nosuid`, `nodev`, `noexec`, a propagation, or data for the file system.
+        /// `bind`, `rbind`, `ro`, `nosuid`, `nodev`, `noexec`, `strictatime`, a propagation, or data for the file system.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         options: Vec<String>,
     },
@@ -81,7 +81,8 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         occupied: bool,
     },
-    /// Starts a process that holds a new namespace, and binds its file at `path`.
+    /// Starts a process that holds a new namespace, and binds its file at `path`. In a user namespace every id is mapped
+    /// to itself.
     Namespace {
         /// The type, as in config.json: `network`, `uts`, `ipc`, `pid`, `mount`, `user`, `cgroup`, `time`.
         r#type: String,
@@ -90,6 +91,28 @@ pub enum Action {
         /// For `uts`: the host name set in it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hostname: Option<String>,
+    },
+    /// Makes a network device, in the case's own network namespace unless another is named.
+    NetDevice {
+        /// Its name.
+        name: String,
+        /// The network namespace, by its file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        network: Option<String>,
+        /// Its hardware address, six bytes as `02:00:00:00:00:01`.
+        hardware: String,
+        /// The greatest packet that it sends, in bytes; the kernel's default when left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mtu: Option<u32>,
+        /// Whether it is up.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        up: bool,
+        /// Permanent addresses of global scope, as `ADDRESS/PREFIX`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        addresses: Vec<String>,
+        /// Further addresses, which end after an hour.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        passing: Vec<String>,
     },
     /// Listens on a Unix stream socket; what connects is accepted and kept.
     Listen {

@@ -91,4 +91,13 @@ pub enum Try {
         /// The signal's number.
         signal: i32,
     },
+    /// mount(2) with `MS_BIND`, which stays: `{bound: true}`.
+    Bind {
+        /// What is mounted.
+        source: String,
+        /// On what.
+        target: String,
+    },
+    /// Takes a network device down (`IFF_UP` cleared), which stays so: `{down: true}`.
+    TakeDown(String),
 }

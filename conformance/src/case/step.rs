@@ -149,7 +149,8 @@ pub enum Order {
 pub struct Observe {
     /// The step's name.
     pub name: String,
-    /// Paths of the host whose kind, owner and text are taken, besides the usual facts.
+    /// Paths of the host whose kind, owner and text are taken, besides the usual facts; of a network namespace's file the
+    /// devices in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
 }

@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::unistd::{ForkResult, Pid, fork, mkfifo, pause, sethostname};
 
+use super::network::{self, Device};
 use crate::case::{Action, Placeholders};
 
 /// What actions have started, and keeps them until the case is over.
@@ -65,6 +66,14 @@ pub fn act(action: &Action, stage: &Stage<'_>, held: &mut Held) -> Result<(), St
         }
         Action::Namespace { r#type, path: place, hostname } => {
             namespace(r#type, &path(place)?, hostname.as_deref(), held)
+        }
+        Action::NetDevice { name, network, hardware, mtu, up, addresses, passing } => {
+            let device = Device { name, hardware, mtu: *mtu, up: *up, addresses, passing };
+            let make = || network::make(&device).map_err(|e| format!("make the network device {name}: {e}"));
+            match network {
+                Some(place) => network::within(&path(place)?, make)?,
+                None => make(),
+            }
         }
         Action::Listen { path: place } => {
             let place = path(place)?;
@@ -122,6 +131,7 @@ fn mount_as_told(kind: &str, source: &str, target: &Path, options: &[String]) ->
             "nosuid" => flags |= MsFlags::MS_NOSUID,
             "nodev" => flags |= MsFlags::MS_NODEV,
             "noexec" => flags |= MsFlags::MS_NOEXEC,
+            "strictatime" => flags |= MsFlags::MS_STRICTATIME,
             "shared" => propagation |= MsFlags::MS_SHARED,
             "slave" => propagation |= MsFlags::MS_SLAVE,
             "private" => propagation |= MsFlags::MS_PRIVATE,
@@ -187,6 +197,9 @@ fn namespace(kind: &str, place: &Path, hostname: Option<&str>, held: &mut Held) 
     let mut bound = Err(format!("namespace {kind}: there is no processor"));
     for processor in processors(kind)? {
         let pid = holder(flag, processor, hostname, held)?;
+        if flag == CloneFlags::CLONE_NEWUSER {
+            map_every_id(pid)?;
+        }
         let source = format!("/proc/{pid}/ns/{file}");
         bound = mount(Some(source.as_str()), place, None::<&str>, MsFlags::MS_BIND, None::<&str>)
             .map_err(|e| format!("bind {source} on {}: {e}", place.display()));
@@ -195,6 +208,14 @@ fn namespace(kind: &str, place: &Path, hostname: Option<&str>, held: &mut Held) 
         }
     }
     bound
+}
+
+/// Each id of a user namespace is the same one outside.
+fn map_every_id(holder: Pid) -> Result<(), String> {
+    ["uid_map", "gid_map"].into_iter().try_for_each(|file| {
+        let file = format!("/proc/{holder}/{file}");
+        fs::write(&file, "0 0 4294967295").map_err(|e| format!("write {file}: {e}"))
+    })
 }
 
 /// On which processors a namespace's holder is tried in turn; none stands for any.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::cgroups::{self, LEAF};
+use super::network;
 use crate::evidence::{COMPLETE, UNREADABLE};
 use crate::mountinfo;
 
@@ -225,7 +226,8 @@ pub fn names(directory: &Path) -> Value {
     Value::Object(found)
 }
 
-/// The kind, owner and text of each of these paths that is there; links are not followed.
+/// The kind, owner and text of each of these paths that is there, and the devices of a network namespace; links are not
+/// followed.
 pub fn paths<'a>(paths: impl Iterator<Item = &'a (String, PathBuf)>) -> Value {
     let mut found = listing();
     for (written, path) in paths {
@@ -249,7 +251,9 @@ fn path_facts(path: &Path, file: &fs::Metadata) -> Value {
         "rdev": device(file.rdev()),
         "ino": file.ino(),
     });
-    if kind.is_file() && file.len() <= 65_536 {
+    if let Some(devices) = Some(path).filter(|_| kind.is_file()).and_then(network::devices_of) {
+        facts["interfaces"] = devices;
+    } else if kind.is_file() && file.len() <= 65_536 {
         facts["text"] = fs::read_to_string(path).map_or_else(unreadable, Value::String);
     } else if kind.is_dir() {
         facts["entries"] = names(path);

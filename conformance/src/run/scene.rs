@@ -18,6 +18,7 @@ use super::action::{self, Held, Stage};
 use super::bundle::{self, Bundle};
 use super::cgroups;
 use super::job::Job;
+use super::network;
 use super::observe::{self, listing};
 use super::process::{self, Launch, Started};
 use super::sandbox::Places;
@@ -485,6 +486,7 @@ impl<'a> Scene<'a> {
             paths.iter().map(|path| Ok((path.clone(), self.fill(path)?.into()))).collect::<Result<_, Trouble>>()?;
         let mut facts = self.remains();
         facts.insert("process".into(), observe::process(pid));
+        facts.insert("interfaces".into(), network::devices());
         facts.insert("cgroup".into(), observe::cgroup(pid.filter(|pid| alive(*pid)), self.roots));
         facts.insert("paths".into(), observe::paths(paths.iter()));
         self.host.insert(moment.to_owned(), Value::Object(facts));
