@@ -61,6 +61,21 @@ impl<'a> Namespaces<'a> {
             Some((_, Some(path))) => Way::Path(path),
         }
     }
+
+    /// What can't be applied to the runtime's own namespaces.
+    fn own(&self) -> Result<(), Offence> {
+        let is_mapped = !self.uid_mappings.is_empty() || !self.gid_mappings.is_empty();
+        let is_offset = self.time_offsets.iter().any(|(_, seconds, nanoseconds)| (*seconds, *nanoseconds) != (0, 0));
+        for (given, kind, requirement) in [
+            (is_mapped, "user", "namespaces.mappings-without-namespace-refused"),
+            (is_offset, "time", "namespaces.time-offsets-without-namespace-refused"),
+        ] {
+            if given && self.way(kind) == Way::Inherited {
+                return Err(Offence::refused(requirement, format!("there is no entry for a {kind} namespace")));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether the config lists a namespace of the type `kind`, whatever else may be wrong with it.
@@ -72,12 +87,14 @@ pub fn lists(config: &Value, kind: &str) -> bool {
 /// The namespaces; always some, since an empty list says something as well.
 pub fn view(config: &Value) -> Result<Option<Namespaces<'_>>, Offence> {
     let entries = objects(config, "/linux/namespaces")?.unwrap_or_default();
-    Ok(Some(Namespaces {
+    let namespaces = Namespaces {
         entries: checked(entries)?,
         uid_mappings: mappings(config, "/linux/uidMappings")?,
         gid_mappings: mappings(config, "/linux/gidMappings")?,
         time_offsets: time_offsets(config)?,
-    }))
+    };
+    namespaces.own()?;
+    Ok(Some(namespaces))
 }
 
 fn checked(entries: &[Value]) -> Result<Vec<(&str, Option<&str>)>, Offence> {
