@@ -10,9 +10,10 @@ use crate::case::Try;
 use crate::expectation::{Expectation, Matcher, token};
 use crate::view::mounts::{self, Entry, View};
 use crate::view::tree::{self, File, Tree, lies_in};
-use crate::view::{masked_paths, namespaces, readonly_paths};
+use crate::view::{masked_paths, readonly_paths, text};
 use ocf_spec::Version;
 
+mod id_mapping;
 mod options;
 
 /// Since this version a destination may be relative.
@@ -23,6 +24,10 @@ const DEFAULTS: [(&str, &str, &str); 3] = [
     ("mounts.default-dev-pts", "/dev/pts", "devpts"),
     ("mounts.default-dev-shm", "/dev/shm", "tmpfs"),
 ];
+
+/// File systems of which the kernel has made one already, in every namespace of theirs, with labels by its policy; and proc,
+/// in which one label for all files would take the place of those that the policy gives.
+const LABELLED_BY_KERNEL: [&str; 5] = ["proc", "sysfs", "mqueue", "cgroup", "cgroup2"];
 
 /// The chapter's laws.
 pub fn expect(subject: &Subject<'_>) -> Vec<Expectation> {
@@ -103,7 +108,17 @@ impl Laws<'_> {
         };
         let kind = equals("mounts.type-applied", "type", &entry.kind);
         let source = equals("mounts.source-of-file-system", "source", &entry.source);
-        kind.into_iter().chain(source).collect()
+        kind.into_iter().chain(source).chain(self.label(entry, fact)).collect()
+    }
+
+    /// The SELinux context of a new file system whose labels are not the kernel's own.
+    fn label(&self, entry: &Entry, fact: &str) -> Option<Expectation> {
+        let label = text(self.subject.config, "/linux/mountLabel").filter(|label| !label.is_empty())?;
+        let takes_one = !entry.kind.as_deref().is_some_and(|kind| LABELLED_BY_KERNEL.contains(&kind));
+        // The kernel quotes what holds a comma.
+        let shown = if label.contains(',') { format!("context=\"{label}\"") } else { format!("context={label}") };
+        let options = format!("{fact}/super-options");
+        takes_one.then(|| self.law("mounts.label-applied", options, Matcher::Contains(json!(shown))))
     }
 
     /// What a bind mount shows: known files, and the mounts below its source or not.
@@ -134,23 +149,6 @@ impl Laws<'_> {
         cited.extend((!dummy).then_some("mounts.type-of-bind-mount"));
         let shows = |requirement| self.law(requirement, read.clone(), Matcher::Equals(json!({ "bytes": text })));
         cited.into_iter().map(shows).chain(self.owners(entry, file)).collect()
-    }
-
-    /// Whom a file that root wrote belongs to on an id-mapped mount.
-    fn owners(&self, entry: &Entry, file: &File) -> Vec<Expectation> {
-        let stat = self.raised.fact(&Try::Stat(file.path.clone()));
-        let Some(stat) = stat.filter(|_| entry.is_id_mapped() && !namespaces::lists(self.subject.config, "user"))
-        else {
-            return Vec::new();
-        };
-        let option = if entry.has("ridmap") { "mounts.option-ridmap" } else { "mounts.option-idmap" };
-        let owner = |of: &str, id: u64| {
-            [format!("mounts.{of}-mappings-applied"), option.to_owned()]
-                .map(|requirement| self.law(&requirement, format!("{stat}/{of}"), Matcher::Equals(json!(id))))
-        };
-        let (user, group) = entry.root;
-        let users = user.into_iter().flat_map(|user| owner("uid", user));
-        users.chain(group.into_iter().flat_map(|group| owner("gid", group))).collect()
     }
 
     /// What shows that entries were mounted in their order, where one lies at or above another.

@@ -48,6 +48,7 @@ impl Laws<'_> {
         let mut all = self.flags(entry, place);
         all.extend(self.times(entry, place));
         all.extend(self.propagation(entry, place));
+        all.extend(self.id_mapped(entry, place));
         if entry.is_new() {
             all.extend(self.of_file_system(entry, place));
             all.extend(self.data(entry, place));
@@ -115,7 +116,7 @@ impl Laws<'_> {
     }
 
     /// The mount of a recursive bind mount, and those below it.
-    fn places(&self, entry: &Entry, place: &str) -> Vec<String> {
+    pub(super) fn places(&self, entry: &Entry, place: &str) -> Vec<String> {
         let source = entry.source.as_deref().filter(|_| entry.has("rbind"));
         let below = source.map(|source| tree::mounted_below(self.subject.case, source)).unwrap_or_default();
         // Without rbind there is nothing below, and what the option would mean then is unsaid.
