@@ -10,7 +10,7 @@ pub(crate) mod devices;
 pub(crate) mod masked_paths;
 pub(crate) mod memory;
 pub(crate) mod mounts;
-mod process;
+pub(crate) mod process;
 pub(crate) mod raised;
 pub(crate) mod readonly_paths;
 mod root;

@@ -23,7 +23,7 @@ pub use action::Action;
 pub use caller::{Caller, Limit, Stdio};
 pub use program::Hook;
 pub use question::{Question, Try};
-pub use rootfs::{Entry, Node};
+pub use rootfs::{Empty, Entry, Node};
 pub use step::{Call, Exit, Host, Inside, Observe, Order, Step, Together, Verb, Wait, WaitFor, While};
 
 /// The name of the container that a step speaks of when it names none.
@@ -120,6 +120,8 @@ pub enum Raw {
         /// What stands there instead.
         with: String,
     },
+    /// The base's config, the members of each object in the reverse order of their names.
+    Reversed(Empty),
 }
 
 /// What `fixtures/base/NAME.json` holds: a bundle that every runtime should accept.
@@ -250,8 +252,8 @@ impl Base {
 
 /// The placeholders that stand for what only a run knows, in every string of a case.
 ///
-/// `${bundle}`, `${rootfs}`, `${host}` (a scratch directory of the case), `${hook:NAME}` and `${id:NAME}`
-/// (the id of a container).
+/// `${bundle}`, `${rootfs}`, `${host}` (a scratch directory of the case), `${hook:NAME}`, `${id:NAME}` (the id of a
+/// container) and `${apparmor-profile}` (one that the host has for containers).
 #[derive(Clone, Debug, Default)]
 pub struct Placeholders(pub BTreeMap<String, String>);
 

@@ -212,7 +212,7 @@ impl HostFacts {
             system: system_name(),
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             cgroups: Cgroups::gather(view),
-            lsms: words("/sys/kernel/security/lsm", ','),
+            lsms: lsms(),
             capabilities: capabilities(),
             namespaces: namespaces(),
             resctrl: words("/proc/filesystems", '\n').iter().any(|line| line.trim().ends_with("resctrl")),
@@ -250,6 +250,25 @@ fn system_name() -> String {
 fn words(path: &str, separator: char) -> BTreeSet<String> {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.trim().split(separator).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// The active modules; SELinux is none as long as it has no policy, and so no contexts.
+fn lsms() -> BTreeSet<String> {
+    let mut active = words("/sys/kernel/security/lsm", ',');
+    if !fs::read_to_string("/proc/self/attr/current").is_ok_and(|context| context.contains(':')) {
+        active.remove("selinux");
+    }
+    active
+}
+
+/// An AppArmor profile that this host has for containers, by its name; `unconfined` if none looks like one.
+pub fn profile_of_containers() -> String {
+    let loaded = words("/sys/kernel/security/apparmor/profiles", '\n');
+    // Each line is a name and, in parentheses, a mode.
+    let mut names = loaded.iter().filter_map(|line| line.rsplit_once(" (")).map(|(name, _)| name);
+    // docker-default, containers-default-VERSION, lxc-container-default, cri-containerd.apparmor.d.
+    let is_one = |name: &&str| !name.contains('/') && ["container", "docker"].iter().any(|word| name.contains(word));
+    names.find(is_one).unwrap_or("unconfined").to_owned()
 }
 
 /// The effective set of this process, by name.

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Subject, inside};
-use crate::case::{Node, Stdio};
+use super::{Subject, inside, refused};
+use crate::ask::process::{APPARMOR, PROGRAM as LINK, SELINUX, raised};
+use crate::case::{Node, Stdio, Try};
 use crate::expectation::{Expectation, Matcher};
 use crate::view::process::{Process, Scheduler, shows_its_file, view};
 
@@ -23,6 +24,9 @@ pub fn expect(subject: &Subject<'_>) -> Vec<Expectation> {
         Ok(None) => return Vec::new(),
         Err(offence) => return subject.refusal(&offence),
     };
+    if let Some((requirement, created)) = process.scheduler.as_ref().and_then(unset_time).zip(subject.created()) {
+        return vec![refused(requirement, &created)];
+    }
     let Some(start) = subject.started() else { return Vec::new() };
     let laws = Laws { subject, process: &process, start: &start };
     let mut all = laws.arguments();
@@ -36,7 +40,17 @@ pub fn expect(subject: &Subject<'_>) -> Vec<Expectation> {
     all.extend(process.scheduler.iter().flat_map(|scheduler| laws.scheduling(scheduler)));
     all.extend(laws.io_priority());
     all.extend(laws.affinity());
+    all.extend(laws.labels());
     all
+}
+
+/// The time without which the kernel lets nobody have the deadline policy, if it is left out.
+fn unset_time(scheduler: &Scheduler<'_>) -> Option<&'static str> {
+    match (scheduler.policy, scheduler.runtime, scheduler.deadline) {
+        ("SCHED_DEADLINE", None, _) => Some("process.scheduler-runtime-default"),
+        ("SCHED_DEADLINE", _, None) => Some("process.scheduler-deadline-default"),
+        _ => None,
+    }
 }
 
 struct Laws<'a> {
@@ -67,7 +81,8 @@ impl Laws<'_> {
         } else {
             ("process.args-search", self.found(name)?)
         };
-        Some(self.equals(requirement, "process.0/target", path))
+        let fact = raised(self.subject.case, self.subject.config)?.fact(&Try::Stat(LINK.into()))?;
+        Some(super::expect(requirement, self.start, format!("{fact}/target"), Matcher::Equals(json!(path))))
     }
 
     /// The first program of that name along `PATH`, unless something on the way makes that doubtful.
@@ -262,8 +277,31 @@ impl Laws<'_> {
         laws
     }
 
+    /// What a security module says of the process; each ends its answer in its own way.
+    fn labels(&self) -> Vec<Expectation> {
+        let Some(raised) = raised(self.subject.case, self.subject.config) else { return Vec::new() };
+        let law = |requirement, file: &str, texts: Vec<String>| {
+            let fact = raised.fact(&Try::Read(file.to_owned()))?;
+            let answers = texts.into_iter().map(|text| json!({ "bytes": text })).collect();
+            Some(super::expect(requirement, self.start, fact, Matcher::OneOf(answers)))
+        };
+        let profile = self.process.apparmor_profile.and_then(|name| {
+            let texts = ["enforce", "complain", "kill", "unconfined", "user"].map(|mode| format!("{name} ({mode})\n"));
+            let texts = texts.into_iter().chain([format!("{name}\n")]).collect();
+            law("process.apparmor-profile", APPARMOR, texts)
+        });
+        let label = self
+            .process
+            .selinux_label
+            .and_then(|label| law("process.selinux-label", SELINUX, vec![label.to_owned(), format!("{label}\0")]));
+        profile.into_iter().chain(label).collect()
+    }
+
+    /// A process that inherits all processors from its caller has all of them, and so has one that is given them anew.
     fn affinity(&self) -> Option<Expectation> {
-        let callers = self.subject.before.get("affinity").filter(|_| self.process.exec_affinity)?;
+        let confined = self.subject.config.pointer("/linux/resources/cpu/cpus").is_some();
+        let is_open = confined || self.subject.case.caller.affinity.is_some() || !self.process.exec_affinity;
+        let callers = self.subject.before.get("affinity").filter(|_| !is_open)?;
         Some(self.equals("process.exec-affinity-not-for-start", "affinity", callers.clone()))
     }
 }

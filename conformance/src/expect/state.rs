@@ -51,6 +51,8 @@ fn answer(subject: &Subject<'_>, asked: &Operation<'_>) -> Vec<Expectation> {
         here("state.version-complied-with", "ociVersion", Matcher::OneOf(versions())),
         here("state.id", "id", Matcher::Equals(json!(id(container)))),
         here("state.status-present", "status", Matcher::PRESENT),
+        here("state.additional-status", "status", Matcher::PRESENT),
+        expected("state.additional-properties", &asked.name, of_step(&asked.name, "json"), Matcher::PRESENT),
     ];
     all.extend(status(asked));
     all.extend(pid(asked));

@@ -89,7 +89,7 @@ impl ConfigWriter<'_> {
         match &job.case.raw {
             Some(Raw::Text(text)) => return Ok((raw(text)?.into_bytes(), None)),
             Some(Raw::Hex(digits)) => return Ok((from_hex(digits)?, None)),
-            Some(Raw::Replace { .. }) | None => {}
+            Some(Raw::Replace { .. } | Raw::Reversed(_)) | None => {}
         }
         let config = job.case.config(&job.base, job.spec).map_err(|e| e.to_string())?;
         let mut config = config.ok_or("config: none")?;
@@ -101,7 +101,10 @@ impl ConfigWriter<'_> {
         if job.case.channel == Channel::Journal {
             self.mount_journal(&mut config)?;
         }
-        let text = serde_json::to_string(&config).map_err(|e| e.to_string())?;
+        let text = match job.case.raw {
+            Some(Raw::Reversed(_)) => reversed(&config),
+            _ => serde_json::to_string(&config).map_err(|e| e.to_string())?,
+        };
         if let Some(Raw::Replace { find, with }) = &job.case.raw {
             if !text.contains(find.as_str()) {
                 return Err(format!("raw: the config does not have {find:?}"));
@@ -233,11 +236,25 @@ pub fn placeholders(places: &Places, containers: &[String]) -> Placeholders {
         ("bundle".to_owned(), Places::bundle(MAIN).display().to_string()),
         ("rootfs".to_owned(), Places::bundle(MAIN).join("rootfs").display().to_string()),
     ]);
+    known.insert("apparmor-profile".to_owned(), crate::host::profile_of_containers());
     for container in containers {
         known.insert(format!("id:{container}"), id(container));
         known.insert(format!("bundle:{container}"), Places::bundle(container).display().to_string());
     }
     Placeholders(known)
+}
+
+/// The text of a value, the members of each object in the reverse order of their names.
+fn reversed(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let members: BTreeMap<_, _> = fields.iter().collect();
+            let members = members.into_iter().rev().map(|(name, value)| format!("{}:{}", json!(name), reversed(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(reversed).collect::<Vec<_>>().join(",")),
+        other => other.to_string(),
+    }
 }
 
 /// The id under which the runtime knows a container.

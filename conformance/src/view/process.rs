@@ -34,6 +34,10 @@ pub struct Process<'a> {
     pub io_priority: Option<(&'a str, i64)>,
     /// Whether there is something about the CPUs of further processes, which this one does not mind.
     pub exec_affinity: bool,
+    /// The AppArmor profile that confines it.
+    pub apparmor_profile: Option<&'a str>,
+    /// Its SELinux context.
+    pub selinux_label: Option<&'a str>,
 }
 
 /// `process.scheduler`; what may be left out is then 0.
@@ -77,6 +81,8 @@ pub fn view(config: &Value) -> Result<Option<Process<'_>>, Offence> {
         scheduler: if scheduled { scheduler(process)? } else { None },
         io_priority: if scheduled { io_priority(process)? } else { None },
         exec_affinity: process.get("execCPUAffinity").is_some(),
+        apparmor_profile: label(process, "/apparmorProfile")?,
+        selinux_label: label(process, "/selinuxLabel")?,
     }))
 }
 
@@ -96,6 +102,11 @@ fn directory(process: &Value) -> Result<&str, Offence> {
         Some(path) if path.starts_with('/') => Ok(path),
         Some(path) => Err(Offence::refused("errors.invalid-value", format!("process.cwd {path:?} is relative"))),
     }
+}
+
+/// A label; empty is what some writers leave for unset.
+fn label<'a>(process: &'a Value, pointer: &str) -> Result<Option<&'a str>, Offence> {
+    Ok(typed(process, pointer, "a string", Value::as_str)?.filter(|label| !label.is_empty()))
 }
 
 fn console_size(process: &Value) -> Result<Option<(u64, u64)>, Offence> {
