@@ -10,7 +10,7 @@ use crate::files;
 use crate::kernel;
 use crate::value::Value;
 
-/// Without /proc every number is tried up to here, the kernel's own default ceiling (fs.nr_open).
+/// Without /proc every number is tried, at most up to here: the kernel's own default ceiling (fs.nr_open).
 const CEILING: i32 = 1 << 20;
 const RLIMIT_NOFILE: u32 = 7;
 
@@ -54,7 +54,10 @@ fn open_numbers() -> io::Result<(Vec<i32>, bool)> {
     // The listing's own descriptor is closed again before the numbers are tried.
     let (candidates, complete) = match listed() {
         Ok(numbers) => (numbers, true),
-        Err(_) => ((0..CEILING).collect(), kernel::limit(RLIMIT_NOFILE)?.hard <= CEILING as u64),
+        Err(_) => match kernel::descriptors_end(CEILING) {
+            Some(end) => ((0..end).collect(), true),
+            None => ((0..CEILING).collect(), kernel::limit(RLIMIT_NOFILE)?.hard <= CEILING as u64),
+        },
     };
     let mut numbers = Vec::new();
     for number in candidates {

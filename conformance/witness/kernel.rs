@@ -123,6 +123,7 @@ unsafe extern "C" {
     fn prctl(option: c_int, ...) -> c_int;
     fn read(descriptor: c_int, bytes: *mut c_void, size: usize) -> isize;
     fn pread(descriptor: c_int, bytes: *mut c_void, size: usize, offset: i64) -> isize;
+    fn select(count: c_int, read: *mut u64, write: *mut u64, other: *mut u64, patience: *mut [c_long; 2]) -> c_int;
     fn setrlimit(resource: c_uint, limit: *const Limit) -> c_int;
     fn signal(signal: c_int, handler: usize) -> usize;
     fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
@@ -527,6 +528,24 @@ pub fn duplicate(descriptor: i32, least: i32) -> io::Result<OwnedFd> {
 pub fn closes_on_exec(descriptor: i32) -> io::Result<bool> {
     // SAFETY: takes plain numbers.
     check(unsafe { fcntl(descriptor, F_GETFD) }).map(|flags| flags & 1 != 0)
+}
+
+/// A number below `ceiling` that no open descriptor reaches, if the kernel lets one be found: select(2) ignores what
+/// lies beyond the process's table of descriptors, and gives EBADF for what is closed within it.
+pub fn descriptors_end(ceiling: i32) -> Option<i32> {
+    let mut powers = (6..).map(|power| 1 << power).take_while(|number| *number < ceiling);
+    powers.find(|number| is_passed_over(*number))
+}
+
+/// Whether select(2) has no word about a descriptor that is closed.
+fn is_passed_over(descriptor: i32) -> bool {
+    let (word, bit) = (descriptor as usize / 64, descriptor % 64);
+    let mut set = vec![0_u64; word + 1];
+    set[word] = 1 << bit;
+    let mut at_once = [0; 2];
+    // SAFETY: the set has a bit for each number up to the descriptor's, and the two other sets may be missing.
+    let answer = unsafe { select(descriptor + 1, set.as_mut_ptr(), null_mut(), null_mut(), &raw mut at_once) };
+    answer >= 0 && closes_on_exec(descriptor).is_err_and(|error| error.raw_os_error() == Some(EBADF))
 }
 
 /// The flags of an open descriptor.

@@ -8,8 +8,8 @@
 //! could hurt it: `pipe2 clone poll read wait4 kill`. To handle a signal: `rt_sigaction rt_sigreturn`. (On aarch64
 //! there is no `arch_prctl`, and `poll` is `ppoll`.) Every other call may be refused with an error, though not by
 //! death: then the fact is `{"$unreadable": "EPERM"}`. At its start it also makes `set_tid_address set_robust_list
-//! rseq prlimit64 readlink getrandom getdents64 newfstatat close fcntl statx ioctl getpid`. A limit on file sizes
-//! has to leave room for the journal.
+//! rseq prlimit64 readlink getrandom getdents64 newfstatat close fcntl statx ioctl getpid`, and where there is no
+//! /proc `select`. A limit on file sizes has to leave room for the journal.
 //!
 //! **Exit statuses of its own**: 71 no usable program text, 72 the journal can't be opened, 73 a record was
 //! not written whole, 74 an instruction that it can't follow (a `trouble` record says which).

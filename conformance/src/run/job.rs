@@ -45,7 +45,7 @@ pub struct Outcome {
     pub facts: Value,
     /// The harness's own trouble.
     pub trouble: Option<String>,
-    /// Whether a call had to be killed at its deadline.
+    /// Whether a step came to its deadline.
     pub overdue: bool,
 }
 

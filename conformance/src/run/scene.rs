@@ -50,7 +50,8 @@ pub struct Scene<'a> {
     steps: Map<String, Value>,
     host: Map<String, Value>,
     moments: BTreeMap<String, String>,
-    overdue: bool,
+    /// The first step that came to its deadline.
+    overdue: Option<String>,
 }
 
 /// What the steps have made of a container so far.
@@ -95,7 +96,7 @@ impl<'a> Scene<'a> {
             steps: listing(),
             host: Map::new(),
             moments: BTreeMap::new(),
-            overdue: false,
+            overdue: None,
         };
         for container in &containers {
             let bundle = bundle::write(job, places, container, &scene.known)?;
@@ -120,9 +121,9 @@ impl<'a> Scene<'a> {
         self.bundles.get(MAIN).and_then(|bundle| bundle.config.clone())
     }
 
-    /// Whether a call had to be killed at its deadline.
+    /// Whether a step came to its deadline.
     pub fn overdue(&self) -> bool {
-        self.overdue
+        self.overdue.is_some()
     }
 
     /// Takes all steps, and gives the facts.
@@ -168,8 +169,8 @@ impl<'a> Scene<'a> {
     /// Why a step makes no sense any more, if so: after a deadline nothing of the runtime is trusted, and what was not
     /// created has no further life.
     fn skipped(&self, step: &Step) -> Option<String> {
-        if self.overdue && !matches!(step, Step::Observe(_)) {
-            return Some("an earlier call was killed at its deadline".to_owned());
+        if let Some(overdue) = self.overdue.as_ref().filter(|_| !matches!(step, Step::Observe(_))) {
+            return Some(format!("{overdue} came to its deadline"));
         }
         let container = match step {
             Step::Call(call) if !matches!(call.verb, Verb::Create | Verb::Run | Verb::Features | Verb::Raw) => {
@@ -282,7 +283,7 @@ impl<'a> Scene<'a> {
         let mut status = self.until(deadline, |watch| Ok(watch.ended(pid)))?;
         let timeout = status.is_none();
         if timeout {
-            self.overdue = true;
+            self.overdue.get_or_insert_with(|| name.clone());
             // Its whole process group: a shell would leave its children behind.
             let _ = killpg(started.pid, Signal::SIGKILL);
             self.roots.iter().for_each(|(_, root)| cgroups::thaw(root));
@@ -371,7 +372,11 @@ impl<'a> Scene<'a> {
             })?,
             None => Some(self.await_label(&label, patience)?),
         };
-        self.steps.insert(name.to_owned(), json!({ "failed": gone != Some(true) }));
+        // A container that lives on can't be judged by what befits one that has stopped.
+        if gone.is_none() {
+            self.overdue.get_or_insert_with(|| name.to_owned());
+        }
+        self.steps.insert(name.to_owned(), json!({ "failed": gone != Some(true), "timeout": gone.is_none() }));
         self.look(name, &exit.container, &[])
     }
 
@@ -452,7 +457,7 @@ impl<'a> Scene<'a> {
     fn ask(&mut self, name: &str, step: &Step) -> Result<(), Trouble> {
         let questions: Vec<_> = self.job.questions.iter().filter(|q| q.moment() == name).collect();
         let by_itself = self.moments.contains_key(name);
-        if questions.is_empty() || by_itself || matches!(step, Step::Exit(_)) || self.overdue {
+        if questions.is_empty() || by_itself || matches!(step, Step::Exit(_)) || self.overdue() {
             return Ok(());
         }
         let ran = format!("{} ran", bundle::writer(MAIN));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -11,7 +12,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use std::{ffi, fs};
 
+use nix::fcntl::{OFlag, open};
+use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
@@ -304,6 +308,30 @@ fn the_report_says_what_the_caller_set() {
     assert_eq!(descriptors["$complete"], true);
     assert_eq!(facts.get("terminal"), None);
     assert_eq!(stage.labels()["process exiting"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn no_descriptor_is_missed_without_proc() {
+    let stage = Stage::new();
+    let mut command = stage.command(vec![Instruction::report("start"), Instruction::done("start")]);
+    // SAFETY: only system calls.
+    unsafe {
+        command.pre_exec(|| {
+            unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)?;
+            mount(Some("tmpfs"), "/proc", Some("tmpfs"), MsFlags::empty(), None::<&str>)?;
+            // Of a place without permission to read it, which poll(2) passes over.
+            let place = open("/", OFlag::O_PATH, Mode::empty())?;
+            nix::libc::dup2(place.as_raw_fd(), 777);
+            drop(place);
+            nix::libc::dup2(2, 1023);
+            Ok(())
+        });
+    }
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+    assert!(status.success(), "{}", stage.text());
+    let facts = stage.facts("start");
+    let descriptors = facts["descriptors"].as_object().unwrap();
+    assert_eq!(descriptors.keys().collect::<Vec<_>>(), ["$complete", "0", "1", "1023", "2", "777"]);
 }
 
 #[test]
