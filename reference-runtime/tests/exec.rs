@@ -7,13 +7,32 @@ mod sandbox;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
-use sandbox::{Sandbox, received, sandboxed, wait_until};
+use sandbox::trials::{skip, tests};
+use sandbox::{Sandbox, has_apparmor, has_selinux, received, sandboxed, wait_until};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
 use std::process::Stdio;
+
+tests![
+    a_further_program_is_where_the_container_is,
+    its_process_is_the_files,
+    options_change_what_is_else_the_containers,
+    the_exit_status_is_passed_on_and_signals_too,
+    detached_it_is_left_to_the_caller,
+    it_gets_a_terminal_of_the_containers,
+    the_containers_filter_and_personality_are_its_too,
+    a_label_that_nothing_knows_is_refused,
+    an_apparmor_profile_is_in_force,
+    a_selinux_label_is_in_force,
+    what_cannot_be_run_leaves_nothing,
+    it_runs_on_the_processors_that_it_is_to,
+    a_container_with_few_namespaces_or_with_a_user_namespace_is_entered_too,
+    no_descriptor_of_the_hosts_is_a_way_out,
+    a_hostile_container_sees_nothing_of_the_runtime,
+];
 
 /// A container that tells when it runs, and then stays.
 const STAY: &str = "echo running >/out/result; exec sleep 1000";
@@ -44,7 +63,6 @@ fn end(sandbox: &Sandbox) {
     sandbox.must(&["delete", "--force", "c1"]);
 }
 
-#[test]
 fn a_further_program_is_where_the_container_is() {
     sandboxed(|sandbox| {
         sandbox.bundle(&sandbox.config(STAY));
@@ -62,7 +80,6 @@ fn a_further_program_is_where_the_container_is() {
     });
 }
 
-#[test]
 fn its_process_is_the_files() {
     sandboxed(|sandbox| {
         running(sandbox, &sandbox.config(STAY));
@@ -83,7 +100,6 @@ fn its_process_is_the_files() {
     });
 }
 
-#[test]
 fn options_change_what_is_else_the_containers() {
     sandboxed(|sandbox| {
         let mut config = sandbox.config(STAY);
@@ -98,7 +114,6 @@ fn options_change_what_is_else_the_containers() {
     });
 }
 
-#[test]
 fn the_exit_status_is_passed_on_and_signals_too() {
     sandboxed(|sandbox| {
         running(sandbox, &sandbox.config(STAY));
@@ -118,7 +133,6 @@ fn the_exit_status_is_passed_on_and_signals_too() {
     });
 }
 
-#[test]
 fn detached_it_is_left_to_the_caller() {
     sandboxed(|sandbox| {
         running(sandbox, &sandbox.config(STAY));
@@ -140,7 +154,6 @@ fn detached_it_is_left_to_the_caller() {
     });
 }
 
-#[test]
 fn it_gets_a_terminal_of_the_containers() {
     sandboxed(|sandbox| {
         let mut config = sandbox.config(STAY);
@@ -175,7 +188,6 @@ fn it_gets_a_terminal_of_the_containers() {
     });
 }
 
-#[test]
 fn the_containers_filter_and_personality_are_its_too() {
     sandboxed(|sandbox| {
         let mut config = sandbox.config(STAY);
@@ -200,41 +212,42 @@ fn the_containers_filter_and_personality_are_its_too() {
     });
 }
 
-fn has_apparmor() -> bool {
-    fs::read_to_string("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text == "Y\n")
-}
-
-fn has_selinux() -> bool {
-    fs::read_to_string("/proc/filesystems").unwrap().contains("selinuxfs")
-}
-
-/// As with the container process: labels of a loaded policy are named by the environment.
-#[test]
-fn a_label_is_in_force_or_refused() {
-    for (module, here) in [("AppArmor", has_apparmor()), ("SELinux", has_selinux())] {
-        if !here {
-            eprintln!("skipped: this kernel has no {module}, so only the refusal of its labels is tested");
-        }
-    }
+fn a_label_that_nothing_knows_is_refused() {
     sandboxed(|sandbox| {
         running(sandbox, &sandbox.config(STAY));
-        let apparmor = ("--apparmor", "OCF_TEST_APPARMOR_PROFILE", has_apparmor());
-        for (option, variable, here) in [apparmor, ("--process-label", "OCF_TEST_SELINUX_LABEL", has_selinux())] {
+        for option in ["--apparmor", "--process-label"] {
             let error = sandbox.refused(&["exec", option, "no:such-label", "c1", "/bin/true"]);
             assert!(error.contains("no:such-label"), "{error}");
-            if here {
-                let own = fs::read_to_string("/proc/self/attr/current").unwrap();
-                let label = std::env::var(variable).unwrap_or(own);
-                let label = label.split(' ').next().unwrap().trim_matches(['\0', '\n']);
-                let found = exec(sandbox, &[option, label], "cat /proc/self/attr/current");
-                assert_eq!(found.split(' ').next().unwrap().trim_matches(['\0', '\n']), label);
-            }
         }
         end(sandbox);
     });
 }
 
-#[test]
+fn an_apparmor_profile_is_in_force() {
+    if !has_apparmor() {
+        return skip("this kernel has no AppArmor");
+    }
+    sandboxed(|sandbox| label_is_in_force(sandbox, "--apparmor", "OCF_TEST_APPARMOR_PROFILE"));
+}
+
+fn a_selinux_label_is_in_force() {
+    if !has_selinux() {
+        return skip("this kernel has no SELinux");
+    }
+    sandboxed(|sandbox| label_is_in_force(sandbox, "--process-label", "OCF_TEST_SELINUX_LABEL"));
+}
+
+/// As with the container process: the label of a loaded policy is named by the environment, else it is the own one.
+fn label_is_in_force(sandbox: &Sandbox, option: &str, variable: &str) {
+    running(sandbox, &sandbox.config(STAY));
+    let own = fs::read_to_string("/proc/self/attr/current").unwrap();
+    let label = std::env::var(variable).unwrap_or(own);
+    let label = label.split(' ').next().unwrap().trim_matches(['\0', '\n']);
+    let found = exec(sandbox, &[option, label], "cat /proc/self/attr/current");
+    assert_eq!(found.split(' ').next().unwrap().trim_matches(['\0', '\n']), label);
+    end(sandbox);
+}
+
 fn what_cannot_be_run_leaves_nothing() {
     sandboxed(|sandbox| {
         running(sandbox, &sandbox.config(STAY));
@@ -270,7 +283,6 @@ fn what_cannot_be_run_leaves_nothing() {
     });
 }
 
-#[test]
 fn it_runs_on_the_processors_that_it_is_to() {
     sandboxed(|sandbox| {
         let allowed =
@@ -293,7 +305,6 @@ fn it_runs_on_the_processors_that_it_is_to() {
     });
 }
 
-#[test]
 fn a_container_with_few_namespaces_or_with_a_user_namespace_is_entered_too() {
     sandboxed(|sandbox| {
         let mut config = sandbox.config(STAY);
@@ -325,7 +336,6 @@ fn a_container_with_few_namespaces_or_with_a_user_namespace_is_entered_too() {
 }
 
 /// A link of procfs leads to a directory of the host's, if such a descriptor is open in the process that follows it.
-#[test]
 fn no_descriptor_of_the_hosts_is_a_way_out() {
     sandboxed(|sandbox| {
         running(sandbox, &sandbox.config(STAY));
@@ -356,7 +366,6 @@ fn no_descriptor_of_the_hosts_is_a_way_out() {
 
 /// The process on its way to becoming the program is held where it executes that, by a lease on the file, while the
 /// container looks at everything in its procfs.
-#[test]
 fn a_hostile_container_sees_nothing_of_the_runtime() {
     sandboxed(|sandbox| {
         // Of the command line everybody may read, and it tells no secret.

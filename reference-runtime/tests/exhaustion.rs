@@ -7,12 +7,23 @@ mod sandbox;
 use nix::mount::{MsFlags, mount, umount};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
+use sandbox::trials::{skip, tests};
 use sandbox::{Sandbox, sandboxed, wait_until};
 use serde_json::json;
 use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+tests![
+    a_full_disk_below_the_root,
+    a_full_disk_for_the_root_file_system,
+    no_more_descriptors,
+    no_more_processes,
+    no_memory_for_the_container,
+    no_memory_for_the_runtime,
+    a_read_only_root,
+];
 
 /// A container process that stays.
 const STAY: &str = "exec sleep 1000";
@@ -80,7 +91,6 @@ fn mount_small(at: &Path, options: &str) {
     mount(Some("small"), at, Some("tmpfs"), MsFlags::empty(), Some(options)).unwrap();
 }
 
-#[test]
 fn a_full_disk_below_the_root() {
     sandboxed(|sandbox| {
         let mut config = sandbox.config(STAY);
@@ -103,7 +113,6 @@ fn a_full_disk_below_the_root() {
     });
 }
 
-#[test]
 fn a_full_disk_for_the_root_file_system() {
     sandboxed(|sandbox| {
         sandbox.bundle(&sandbox.config(STAY));
@@ -121,7 +130,6 @@ fn a_full_disk_for_the_root_file_system() {
     });
 }
 
-#[test]
 fn no_more_descriptors() {
     sandboxed(|sandbox| {
         sandbox.bundle(&sandbox.config(STAY));
@@ -137,11 +145,10 @@ fn no_more_descriptors() {
     });
 }
 
-#[test]
 fn no_more_processes() {
     sandboxed(|sandbox| {
         let Some(hierarchy) = hierarchy_with("pids") else {
-            return println!("skipped: no cgroup hierarchy has the controller pids");
+            return skip("no cgroup hierarchy has the controller pids");
         };
         let few = hierarchy.join("few");
         sandbox.bundle(&sandbox.config(STAY));
@@ -158,11 +165,10 @@ fn no_more_processes() {
     });
 }
 
-#[test]
 fn no_memory_for_the_container() {
     sandboxed(|sandbox| {
         if hierarchy_with("memory").is_none() {
-            return println!("skipped: no cgroup hierarchy has the controller memory");
+            return skip("no cgroup hierarchy has the controller memory");
         }
         let results: Vec<bool> = [4 << 10, 64 << 10, 256 << 10, 64 << 20]
             .map(|limit| {
@@ -177,7 +183,6 @@ fn no_memory_for_the_container() {
 }
 
 // A runtime that gets no memory dies at once, and is then as one that was killed.
-#[test]
 fn no_memory_for_the_runtime() {
     sandboxed(|sandbox| {
         let bundle = sandbox.bundle_at("bundle", &sandbox.config(STAY));
@@ -197,7 +202,6 @@ fn no_memory_for_the_runtime() {
     });
 }
 
-#[test]
 fn a_read_only_root() {
     sandboxed(|sandbox| {
         sandbox.bundle(&sandbox.config(STAY));

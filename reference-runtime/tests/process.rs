@@ -5,7 +5,8 @@
 mod sandbox;
 
 use nix::libc;
-use sandbox::{received, sandboxed, wait_until};
+use sandbox::trials::{skip, tests};
+use sandbox::{has_apparmor, has_selinux, received, sandboxed, wait_until};
 use serde_json::json;
 use std::fs;
 use std::io::Read;
@@ -14,7 +15,25 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 
-#[test]
+tests![
+    arguments_environment_and_directory_are_the_configs,
+    a_bare_name_is_searched_for_inside,
+    ids_and_umask_are_applied,
+    an_unset_umask_is_the_callers,
+    limits_are_applied_and_not_raised_in_silence,
+    a_limit_below_the_runtimes_own_needs_is_applied,
+    capabilities_are_exactly_the_listed_ones,
+    privileges_and_score_are_applied,
+    scheduling_is_applied,
+    the_execution_domain_is_applied,
+    the_memory_policy_is_applied_and_handed_on,
+    a_label_that_nothing_knows_is_refused_by_name,
+    an_apparmor_profile_is_in_force,
+    selinux_labels_are_in_force,
+    the_runtimes_program_cannot_be_reached,
+    a_terminal_is_made_and_sent_away,
+];
+
 fn arguments_environment_and_directory_are_the_configs() {
     sandboxed(|sandbox| {
         let result = sandbox.run("tr '\\0' '|' </proc/self/environ; echo; pwd; echo \"$0,$1,$2\"", |config| {
@@ -32,7 +51,6 @@ fn arguments_environment_and_directory_are_the_configs() {
     });
 }
 
-#[test]
 fn a_bare_name_is_searched_for_inside() {
     sandboxed(|sandbox| {
         let mut config = sandbox.config("");
@@ -51,7 +69,6 @@ fn a_bare_name_is_searched_for_inside() {
     });
 }
 
-#[test]
 fn ids_and_umask_are_applied() {
     sandboxed(|sandbox| {
         let result = sandbox.run("grep -E '^(Uid|Gid|Groups|Umask)' /proc/self/status; umask", |config| {
@@ -82,7 +99,6 @@ fn open_directory() -> std::path::PathBuf {
     directory
 }
 
-#[test]
 fn an_unset_umask_is_the_callers() {
     sandboxed(|sandbox| {
         let callers = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o27));
@@ -92,7 +108,6 @@ fn an_unset_umask_is_the_callers() {
     });
 }
 
-#[test]
 fn limits_are_applied_and_not_raised_in_silence() {
     sandboxed(|sandbox| {
         let result = sandbox.run("ulimit -Sn; ulimit -Hn; ulimit -Sc; ulimit -Hc", |config| {
@@ -109,7 +124,6 @@ fn limits_are_applied_and_not_raised_in_silence() {
     });
 }
 
-#[test]
 fn a_limit_below_the_runtimes_own_needs_is_applied() {
     sandboxed(|sandbox| {
         let mut config = sandbox.config("");
@@ -120,7 +134,6 @@ fn a_limit_below_the_runtimes_own_needs_is_applied() {
     });
 }
 
-#[test]
 fn capabilities_are_exactly_the_listed_ones() {
     sandboxed(|sandbox| {
         let script = "grep ^Cap /proc/self/status | cut -f2";
@@ -150,7 +163,6 @@ fn capabilities_are_exactly_the_listed_ones() {
     });
 }
 
-#[test]
 fn privileges_and_score_are_applied() {
     sandboxed(|sandbox| {
         let script = "grep NoNewPrivs /proc/self/status | cut -f2; cat /proc/self/oom_score_adj";
@@ -164,7 +176,6 @@ fn privileges_and_score_are_applied() {
     });
 }
 
-#[test]
 fn scheduling_is_applied() {
     sandboxed(|sandbox| {
         let result = sandbox.run("chrt -p $$; ionice -p $$; nice", |config| {
@@ -182,7 +193,6 @@ fn scheduling_is_applied() {
     });
 }
 
-#[test]
 fn the_execution_domain_is_applied() {
     sandboxed(|sandbox| {
         let script = "cat /proc/self/personality; uname -m";
@@ -203,10 +213,9 @@ fn the_execution_domain_is_applied() {
     });
 }
 
-#[test]
 fn the_memory_policy_is_applied_and_handed_on() {
     if !std::path::Path::new("/proc/self/numa_maps").exists() {
-        return eprintln!("skipped: this kernel has no memory policies");
+        return skip("this kernel has no memory policies");
     }
     sandboxed(|sandbox| {
         // Of the mappings of a process each is shown with the policy that rules over it.
@@ -228,20 +237,9 @@ fn the_memory_policy_is_applied_and_handed_on() {
     });
 }
 
-#[test]
-fn a_label_is_in_force_or_refused_by_name() {
-    // A kernel has one of the modules or none; labels of a loaded policy are named by the environment.
-    let apparmor = fs::read_to_string("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text == "Y\n");
-    let selinux = fs::read_to_string("/proc/filesystems").unwrap().contains("selinuxfs");
-    for (module, here) in [("AppArmor", apparmor), ("SELinux", selinux)] {
-        if !here {
-            eprintln!("skipped: this kernel has no {module}, so only the refusal of its labels is tested");
-        }
-    }
+fn a_label_that_nothing_knows_is_refused_by_name() {
     sandboxed(|sandbox| {
-        let apparmor = fs::read_to_string("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text == "Y\n");
-        let selinux = fs::read_to_string("/proc/filesystems").unwrap().contains("selinuxfs");
-        let mut config = sandbox.config("cat /proc/self/attr/current >/out/result");
+        let mut config = sandbox.config("true");
         config["process"]["apparmorProfile"] = json!("no-such-profile");
         assert!(sandbox.create_refused(&config).contains("no-such-profile"));
         config["process"]["apparmorProfile"] = json!("");
@@ -251,32 +249,45 @@ fn a_label_is_in_force_or_refused_by_name() {
         config["linux"]["mountLabel"] = json!("no:such:label");
         let error = sandbox.create_refused(&config);
         assert!(error.contains("no:such:label"), "{error}");
-        if apparmor {
-            let profile = std::env::var("OCF_TEST_APPARMOR_PROFILE").unwrap_or("unconfined".into());
-            let result = sandbox.run("cat /proc/self/attr/current", |config| {
-                config["process"]["apparmorProfile"] = json!(profile);
-                config["process"]["noNewPrivileges"] = json!(true);
-            });
-            assert_eq!(result.split(' ').next().unwrap().trim(), profile);
-        }
-        if selinux {
-            let own = fs::read_to_string("/proc/self/attr/current").unwrap();
-            let label = std::env::var("OCF_TEST_SELINUX_LABEL").unwrap_or(own);
-            let file = std::env::var("OCF_TEST_SELINUX_FILE_LABEL").ok();
-            let result = sandbox.run("cat /proc/self/attr/current; echo; stat -c %C /dev /dev/shm", |config| {
-                config["process"]["selinuxLabel"] = json!(label);
-                config["linux"]["mountLabel"] = json!(file);
-            });
-            let found: Vec<&str> = result.split_whitespace().collect();
-            assert_eq!(found[0].trim_matches('\0'), label.trim_matches('\0'));
-            if let Some(file) = file {
-                assert_eq!(found[1..], [file.as_str(), file.as_str()]);
-            }
+    });
+}
+
+/// The profile of a loaded policy is named by the environment.
+fn an_apparmor_profile_is_in_force() {
+    if !has_apparmor() {
+        return skip("this kernel has no AppArmor");
+    }
+    sandboxed(|sandbox| {
+        let profile = std::env::var("OCF_TEST_APPARMOR_PROFILE").unwrap_or("unconfined".into());
+        let result = sandbox.run("cat /proc/self/attr/current", |config| {
+            config["process"]["apparmorProfile"] = json!(profile);
+            config["process"]["noNewPrivileges"] = json!(true);
+        });
+        assert_eq!(result.split(' ').next().unwrap().trim(), profile);
+    });
+}
+
+/// The labels of a loaded policy are named by the environment.
+fn selinux_labels_are_in_force() {
+    if !has_selinux() {
+        return skip("this kernel has no SELinux");
+    }
+    sandboxed(|sandbox| {
+        let own = fs::read_to_string("/proc/self/attr/current").unwrap();
+        let label = std::env::var("OCF_TEST_SELINUX_LABEL").unwrap_or(own);
+        let file = std::env::var("OCF_TEST_SELINUX_FILE_LABEL").ok();
+        let result = sandbox.run("cat /proc/self/attr/current; echo; stat -c %C /dev /dev/shm", |config| {
+            config["process"]["selinuxLabel"] = json!(label);
+            config["linux"]["mountLabel"] = json!(file);
+        });
+        let found: Vec<&str> = result.split_whitespace().collect();
+        assert_eq!(found[0].trim_matches('\0'), label.trim_matches('\0'));
+        if let Some(file) = file {
+            assert_eq!(found[1..], [file.as_str(), file.as_str()]);
         }
     });
 }
 
-#[test]
 fn the_runtimes_program_cannot_be_reached() {
     sandboxed(|sandbox| {
         let mut config = sandbox.config("");
@@ -301,7 +312,6 @@ fn the_runtimes_program_cannot_be_reached() {
     });
 }
 
-#[test]
 fn a_terminal_is_made_and_sent_away() {
     sandboxed(|sandbox| {
         let script = "stty size; tty; ls -l /dev/console >/out/console; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo all; \

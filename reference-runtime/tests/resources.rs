@@ -4,11 +4,41 @@
 
 mod sandbox;
 
+use sandbox::trials::{skip, tests};
 use sandbox::{Sandbox, sandboxed, wait_until};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+tests![
+    limits_of_memory_are_set,
+    limits_of_processors_are_set,
+    sets_of_processors_are_set,
+    limits_of_tasks_are_set,
+    rates_of_block_devices_are_set,
+    weights_of_block_devices_are_set,
+    limits_of_huge_pages_are_set,
+    classes_of_packets_are_set_on_v1_alone,
+    priorities_of_packets_are_set_on_v1_alone,
+    unknown_rdma_devices_are_refused,
+    files_of_v2_are_written_by_name,
+    files_of_controllers_are_written_by_name,
+    each_line_of_a_file_by_name_is_written_by_itself,
+    a_file_by_name_comes_before_the_property_of_the_same,
+    the_process_is_in_the_configured_cgroup_everywhere,
+    a_cgroup_of_others_survives,
+    a_container_is_killed_beyond_its_memory,
+    the_cgroup_mount_shows_the_containers_own,
+    the_cgroup_is_handed_over_on_pure_v2_alone,
+    default_devices_and_links_are_there,
+    configured_devices_are_made_as_described,
+    device_rules_are_enforced,
+    without_resctrl_a_share_of_the_cache_is_refused,
+    limits_of_memory_that_bound_each_other_are_raised_and_lowered,
+    limits_of_processors_that_bound_each_other_are_raised_and_lowered,
+    a_limit_below_the_usage_is_refused_if_that_is_to_be_checked,
+];
 
 /// The directory of `controller`'s hierarchy, and whether it is one of v1; none if no hierarchy here has it.
 fn hierarchy(controller: &str) -> Option<(PathBuf, bool)> {
@@ -40,7 +70,7 @@ fn check(sandbox: &Sandbox, rows: &[Row]) {
         let expected = found.as_ref().and_then(|(_, is_v1)| if *is_v1 { *v1 } else { *v2 });
         let (Some((directory, _)), Some(expected)) = (&found, expected) else {
             if found.is_none() && v1.or(*v2).is_some() {
-                eprintln!("skipped: no hierarchy here has {controller}, so {resources} is only refused");
+                skip(&format!("no hierarchy here has {controller}, so what needs it is only refused"));
             }
             // What can't be applied is refused by name, and not ignored.
             let chapter = resources.as_object().unwrap().keys().next().unwrap();
@@ -62,7 +92,6 @@ fn check(sandbox: &Sandbox, rows: &[Row]) {
 /// The greatest limit that v1 shows, for whole pages: there is none.
 const MOST: &str = "9223372036854771712";
 
-#[test]
 fn limits_of_memory_are_set() {
     sandboxed(|sandbox| {
         let without = |file| format!("{file} {MOST}");
@@ -137,7 +166,6 @@ fn limits_of_memory_are_set() {
     });
 }
 
-#[test]
 fn limits_of_processors_are_set() {
     sandboxed(|sandbox| {
         check(
@@ -182,6 +210,11 @@ fn limits_of_processors_are_set() {
                 )],
             );
         }
+    });
+}
+
+fn sets_of_processors_are_set() {
+    sandboxed(|sandbox| {
         let sets = ["cpuset.cpus 0", "cpuset.mems 0"];
         check(
             sandbox,
@@ -193,7 +226,6 @@ fn limits_of_processors_are_set() {
     });
 }
 
-#[test]
 fn limits_of_tasks_are_set() {
     sandboxed(|sandbox| {
         let row =
@@ -214,7 +246,6 @@ fn block_device() -> Option<(i64, i64)> {
     Some((major.parse().unwrap(), minor.parse().unwrap()))
 }
 
-#[test]
 fn rates_of_block_devices_are_set() {
     sandboxed(|sandbox| {
         // On v1 it is called otherwise.
@@ -228,7 +259,7 @@ fn rates_of_block_devices_are_set() {
                 row(controller, "blockIO", json!({ "weightDevice": [{ "major": 8, "minor": 0 }] }), None, None),
             ],
         );
-        let Some((major, minor)) = block_device() else { return eprintln!("skipped: there is no block device") };
+        let Some((major, minor)) = block_device() else { return skip("there is no block device") };
         let rate = |rate: u64| json!([{ "major": major, "minor": minor, "rate": rate }]);
         let all = json!({
             "weight": 0, "throttleReadBpsDevice": rate(600_000), "throttleWriteBpsDevice": rate(700_000),
@@ -248,11 +279,10 @@ fn rates_of_block_devices_are_set() {
     });
 }
 
-#[test]
 fn weights_of_block_devices_are_set() {
     sandboxed(|sandbox| {
         let Some((directory, is_v1)) = hierarchy("io").or_else(|| hierarchy("blkio")) else {
-            return eprintln!("skipped: no hierarchy here has io or blkio");
+            return skip("no hierarchy here has io or blkio");
         };
         if !is_v1 {
             fs::write(directory.join("cgroup.subtree_control"), "+io").unwrap();
@@ -268,7 +298,7 @@ fn weights_of_block_devices_are_set() {
             file => file.map(|file| format!("{file} 500")),
         };
         if expected.is_none() {
-            eprintln!("skipped: this kernel knows no weights of block devices, so they are only refused");
+            skip("this kernel knows no weights of block devices, so they are only refused");
         }
         let lines: Option<Vec<&str>> = expected.as_ref().map(|line| vec![line.as_str()]);
         let controller = if is_v1 { "blkio" } else { "io" };
@@ -276,7 +306,6 @@ fn weights_of_block_devices_are_set() {
     });
 }
 
-#[test]
 fn limits_of_huge_pages_are_set() {
     sandboxed(|sandbox| {
         check(
@@ -303,34 +332,33 @@ fn limits_of_huge_pages_are_set() {
     });
 }
 
-#[test]
-fn marks_of_packets_are_set_on_v1_alone() {
+fn classes_of_packets_are_set_on_v1_alone() {
     sandboxed(|sandbox| {
         let class = json!({ "network": { "classID": 1_048_577 } });
+        check(sandbox, &[("net_cls", class, Some(&["net_cls.classid 1048577"]), None)]);
+    });
+}
+
+fn priorities_of_packets_are_set_on_v1_alone() {
+    sandboxed(|sandbox| {
         let priorities = json!({ "network": { "priorities": [{ "name": "lo", "priority": 500 }] } });
         let unknown = json!({ "network": { "priorities": [{ "name": "no-such", "priority": 500 }] } });
         check(
             sandbox,
-            &[
-                ("net_cls", class, Some(&["net_cls.classid 1048577"]), None),
-                ("net_prio", priorities, Some(&["net_prio.ifpriomap lo 500"]), None),
-                ("net_prio", unknown, None, None),
-            ],
+            &[("net_prio", priorities, Some(&["net_prio.ifpriomap lo 500"]), None), ("net_prio", unknown, None, None)],
         );
     });
 }
 
-#[test]
 fn unknown_rdma_devices_are_refused() {
     sandboxed(|sandbox| check(sandbox, &[("rdma", json!({ "rdma": { "no-such": { "hcaHandles": 3 } } }), None, None)]));
 }
 
-#[test]
 fn files_of_v2_are_written_by_name() {
     sandboxed(|sandbox| {
         let root = Path::new("/sys/fs/cgroup");
         if ![root, &root.join("unified")].iter().any(|path| path.join("cgroup.controllers").exists()) {
-            eprintln!("skipped: without cgroup v2 files can't be written by name, only refused");
+            skip("without cgroup v2 files can't be written by name, only refused");
             return check(sandbox, &[("v2", json!({ "unified": { "cgroup.max.depth": "3" } }), None, None)]);
         }
         // cgroup.* is there without a controller.
@@ -341,6 +369,19 @@ fn files_of_v2_are_written_by_name() {
         let unified = if root.join("cgroup.controllers").exists() { root.to_owned() } else { root.join("unified") };
         assert_eq!(fs::read_to_string(unified.join("made/here/cgroup.max.depth")).unwrap(), "3\n");
         sandbox.must(&["delete", "--force", "c1"]);
+        check(
+            sandbox,
+            &[
+                row("cgroup", "unified", json!({ "cgroup.no-such": "1" }), None, None),
+                row("no-such", "unified", json!({ "no-such.max": "1" }), None, None),
+                row("cgroup", "unified", json!({ "../cgroup.max.depth": "1" }), None, None),
+            ],
+        );
+    });
+}
+
+fn files_of_controllers_are_written_by_name() {
+    sandboxed(|sandbox| {
         let hugetlb = json!({ "hugetlb.2MB.max": "4194304", "cgroup.max.descendants": "5" });
         check(
             sandbox,
@@ -352,29 +393,36 @@ fn files_of_v2_are_written_by_name() {
                     None,
                     Some(&["hugetlb.2MB.max 4194304", "cgroup.max.descendants 5"]),
                 ),
-                row("cgroup", "unified", json!({ "cgroup.no-such": "1" }), None, None),
                 row("hugetlb", "unified", json!({ "hugetlb.no-such": "1" }), None, None),
-                row("no-such", "unified", json!({ "no-such.max": "1" }), None, None),
-                row("cgroup", "unified", json!({ "../cgroup.max.depth": "1" }), None, None),
             ],
         );
-        if hierarchy("memory").is_some_and(|(_, is_v1)| !is_v1) {
-            let both = json!({ "memory": { "limit": 67_108_864 }, "unified": { "memory.max": "32M" } });
-            check(sandbox, &[("memory", both, None, Some(&["memory.max 33554432"]))]);
-        } else {
-            eprintln!("skipped: memory isn't on cgroup v2, so its files are only refused");
-            check(sandbox, &[row("no-such", "unified", json!({ "memory.max": "32M" }), None, None)]);
-        }
-        // Each line of a file that has one a device is written by itself.
+    });
+}
+
+fn each_line_of_a_file_by_name_is_written_by_itself() {
+    sandboxed(|sandbox| {
         if let (Some((_, false)), Some((major, minor))) = (hierarchy("io"), block_device()) {
             let lines = format!("{major}:{minor} rbps=2097152\n{major}:{minor} wiops=120\n");
             let expected = format!("io.max {major}:{minor} rbps=2097152 wbps=max riops=max wiops=120");
             check(sandbox, &[row("io", "unified", json!({ "io.max": lines }), None, Some(&[&expected]))]);
+        } else {
+            skip("io isn't on cgroup v2, or there is no block device");
         }
     });
 }
 
-#[test]
+fn a_file_by_name_comes_before_the_property_of_the_same() {
+    sandboxed(|sandbox| {
+        if hierarchy("memory").is_some_and(|(_, is_v1)| !is_v1) {
+            let both = json!({ "memory": { "limit": 67_108_864 }, "unified": { "memory.max": "32M" } });
+            check(sandbox, &[("memory", both, None, Some(&["memory.max 33554432"]))]);
+        } else {
+            skip("memory isn't on cgroup v2, so its files are only refused");
+            check(sandbox, &[row("no-such", "unified", json!({ "memory.max": "32M" }), None, None)]);
+        }
+    });
+}
+
 fn the_process_is_in_the_configured_cgroup_everywhere() {
     sandboxed(|sandbox| {
         let mut config = sandbox.config("true");
@@ -394,7 +442,6 @@ fn the_process_is_in_the_configured_cgroup_everywhere() {
     });
 }
 
-#[test]
 fn a_cgroup_of_others_survives() {
     sandboxed(|sandbox| {
         let mut directory = ["pids", "."].iter().map(|name| Path::new("/sys/fs/cgroup").join(name));
@@ -411,7 +458,6 @@ fn a_cgroup_of_others_survives() {
     });
 }
 
-#[test]
 fn a_container_is_killed_beyond_its_memory() {
     sandboxed(|sandbox| {
         if hierarchy("memory").is_none() {
@@ -427,7 +473,6 @@ fn a_container_is_killed_beyond_its_memory() {
     });
 }
 
-#[test]
 fn the_cgroup_mount_shows_the_containers_own() {
     sandboxed(|sandbox| {
         for namespace in [true, false] {
@@ -456,7 +501,6 @@ fn the_cgroup_mount_shows_the_containers_own() {
     });
 }
 
-#[test]
 fn the_cgroup_is_handed_over_on_pure_v2_alone() {
     sandboxed(|sandbox| {
         let pure = Path::new("/sys/fs/cgroup/cgroup.procs").exists();
@@ -479,7 +523,6 @@ fn the_cgroup_is_handed_over_on_pure_v2_alone() {
     });
 }
 
-#[test]
 fn default_devices_and_links_are_there() {
     sandboxed(|sandbox| {
         let script = "for d in null zero full random urandom tty; do stat -c '%n %F %t:%T %a' /dev/$d; done; \
@@ -502,7 +545,6 @@ fn default_devices_and_links_are_there() {
     });
 }
 
-#[test]
 fn configured_devices_are_made_as_described() {
     sandboxed(|sandbox| {
         let mut config = sandbox.config("true");
@@ -527,7 +569,6 @@ fn configured_devices_are_made_as_described() {
     });
 }
 
-#[test]
 fn device_rules_are_enforced() {
     sandboxed(|sandbox| {
         let script = "for d in null zero mem0; do dd if=/dev/$d of=/dev/null count=1 2>/dev/null && echo $d; done; \
@@ -558,11 +599,10 @@ fn device_rules_are_enforced() {
     });
 }
 
-#[test]
 fn without_resctrl_a_share_of_the_cache_is_refused() {
     sandboxed(|sandbox| {
         if fs::read_to_string("/proc/self/mountinfo").unwrap().contains(" - resctrl ") {
-            return eprintln!("skipped: resctrl is mounted here");
+            return skip("resctrl is mounted here");
         }
         let mut config = sandbox.config("true");
         config["linux"]["intelRdt"] = json!({ "closID": "gold" });
@@ -576,45 +616,58 @@ fn update(sandbox: &Sandbox, limits: &Value) -> sandbox::Called {
     sandbox.call(&["update", "--resources", sandbox.path("limits").to_str().unwrap(), "c1"])
 }
 
-#[test]
-fn limits_that_bound_each_other_are_raised_and_lowered() {
+/// A change of limits, and what a file of the cgroup then holds on v1 and on v2.
+type Step = (Value, &'static str, &'static str);
+
+/// Changes the limits of a created container step by step.
+fn update_in_steps(sandbox: &Sandbox, controller: &str, steps: &[Step]) {
+    let Some((directory, is_v1)) = hierarchy(controller) else {
+        return skip(&format!("no hierarchy here has {controller}"));
+    };
+    let mut config = sandbox.config("true");
+    config["linux"]["cgroupsPath"] = json!("/made");
+    sandbox.create(&config);
+    for (limits, v1, v2) in steps {
+        let called = update(sandbox, limits);
+        assert!(called.ok, "{limits}: {}", called.stderr);
+        let (file, line) = if is_v1 { v1 } else { v2 }.split_once(' ').unwrap();
+        assert_eq!(fs::read_to_string(directory.join("made").join(file)).unwrap().trim(), line, "{limits}: {file}");
+    }
+    sandbox.must(&["delete", "--force", "c1"]);
+}
+
+fn limits_of_memory_that_bound_each_other_are_raised_and_lowered() {
     sandboxed(|sandbox| {
-        let mut config = sandbox.config("true");
-        config["linux"]["cgroupsPath"] = json!("/made");
-        sandbox.create(&config);
         let both = |bytes: u64| json!({ "memory": { "limit": bytes, "swap": bytes } });
-        let time = |quota, burst| json!({ "cpu": { "quota": quota, "burst": burst } });
         let steps = [
-            ("memory", both(67_108_864), "memory.memsw.limit_in_bytes 67108864", "memory.max 67108864"),
-            ("memory", both(134_217_728), "memory.memsw.limit_in_bytes 134217728", "memory.max 134217728"),
-            ("memory", both(33_554_432), "memory.limit_in_bytes 33554432", "memory.max 33554432"),
-            ("memory", both(0), "memory.limit_in_bytes 33554432", "memory.max 33554432"),
-            ("cpu", time(50_000, 40_000), "cpu.cfs_burst_us 40000", "cpu.max.burst 40000"),
-            ("cpu", time(10_000, 5000), "cpu.cfs_quota_us 10000", "cpu.max.burst 5000"),
-            ("cpu", time(90_000, 80_000), "cpu.cfs_burst_us 80000", "cpu.max.burst 80000"),
-            ("cpu", json!({ "cpu": { "period": 200_000 } }), "cpu.cfs_quota_us 90000", "cpu.max 90000 200000"),
-            ("cpu", json!({ "cpu": { "shares": 512, "idle": 1 } }), "cpu.idle 1", "cpu.idle 1"),
-            ("cpu", json!({ "cpu": { "shares": 512, "idle": 0 } }), "cpu.shares 512", "cpu.weight 59"),
+            (both(67_108_864), "memory.memsw.limit_in_bytes 67108864", "memory.max 67108864"),
+            (both(134_217_728), "memory.memsw.limit_in_bytes 134217728", "memory.max 134217728"),
+            (both(33_554_432), "memory.limit_in_bytes 33554432", "memory.max 33554432"),
+            (both(0), "memory.limit_in_bytes 33554432", "memory.max 33554432"),
         ];
-        for (controller, limits, v1, v2) in steps {
-            let Some((directory, is_v1)) = hierarchy(controller) else {
-                eprintln!("skipped: no hierarchy here has {controller}");
-                continue;
-            };
-            let called = update(sandbox, &limits);
-            assert!(called.ok, "{limits}: {}", called.stderr);
-            let (file, line) = if is_v1 { v1 } else { v2 }.split_once(' ').unwrap();
-            assert_eq!(fs::read_to_string(directory.join("made").join(file)).unwrap().trim(), line, "{limits}: {file}");
-        }
-        sandbox.must(&["delete", "--force", "c1"]);
+        update_in_steps(sandbox, "memory", &steps);
     });
 }
 
-#[test]
+fn limits_of_processors_that_bound_each_other_are_raised_and_lowered() {
+    sandboxed(|sandbox| {
+        let time = |quota, burst| json!({ "cpu": { "quota": quota, "burst": burst } });
+        let steps = [
+            (time(50_000, 40_000), "cpu.cfs_burst_us 40000", "cpu.max.burst 40000"),
+            (time(10_000, 5000), "cpu.cfs_quota_us 10000", "cpu.max.burst 5000"),
+            (time(90_000, 80_000), "cpu.cfs_burst_us 80000", "cpu.max.burst 80000"),
+            (json!({ "cpu": { "period": 200_000 } }), "cpu.cfs_quota_us 90000", "cpu.max 90000 200000"),
+            (json!({ "cpu": { "shares": 512, "idle": 1 } }), "cpu.idle 1", "cpu.idle 1"),
+            (json!({ "cpu": { "shares": 512, "idle": 0 } }), "cpu.shares 512", "cpu.weight 59"),
+        ];
+        update_in_steps(sandbox, "cpu", &steps);
+    });
+}
+
 fn a_limit_below_the_usage_is_refused_if_that_is_to_be_checked() {
     sandboxed(|sandbox| {
         if hierarchy("memory").is_none() {
-            return eprintln!("skipped: no hierarchy here has memory");
+            return skip("no hierarchy here has memory");
         }
         let script =
             "held=$(head -c 6000000 /dev/zero | tr '\\0' x); echo holding >/out/result; sleep 1000; echo $held";

@@ -135,11 +135,12 @@ fn every_call_is_decided() {
 }
 
 #[test]
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), ignore = "no second architecture is known here")]
 fn other_architectures_calls_have_other_numbers() {
     let (foreign, name) = match native() {
         Arch::ScmpArchX86_64 => (Arch::ScmpArchX86, "SCMP_ARCH_X86"),
         Arch::ScmpArchAarch64 => (Arch::ScmpArchArm, "SCMP_ARCH_ARM"),
-        _ => return println!("skipped: no second architecture is known here"),
+        other => panic!("no second architecture is known for {other}"),
     };
     let filter = |architectures: Value| {
         let mut program = Program::of(json!({ "defaultAction": "SCMP_ACT_ALLOW", "architectures": architectures,
@@ -154,10 +155,8 @@ fn other_architectures_calls_have_other_numbers() {
 }
 
 #[test]
+#[cfg_attr(not(target_arch = "x86_64"), ignore = "this architecture's programs know no such calls")]
 fn calls_that_are_made_through_another_are_decided_there_too() {
-    if native() != Arch::ScmpArchX86_64 {
-        return println!("skipped: this architecture's programs know no such calls");
-    }
     let mut program = Program::of(json!({ "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86"],
         "syscalls": [{ "names": ["socket", "shmat"], "action": "SCMP_ACT_ERRNO" }] }));
     program.native = Arch::ScmpArchX86 as u32;
