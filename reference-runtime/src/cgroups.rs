@@ -40,10 +40,19 @@ pub struct Membership {
 /// What is kept of the container's cgroups until it is deleted.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Placement {
+    /// The cgroups that are about to be made, of which nobody knows yet who was the quickest to make them.
+    planned: Vec<PathBuf>,
     /// The cgroups that were made for the container, in the order of their making.
     made: Vec<PathBuf>,
     /// The container's cgroups, which were there before or not.
     pub memberships: Vec<Membership>,
+}
+
+impl Placement {
+    /// Whether the creating process was killed before it told which cgroups it had made.
+    pub fn is_uncertain(&self) -> bool {
+        !self.planned.is_empty()
+    }
 }
 
 impl Hierarchy {
@@ -103,7 +112,7 @@ pub fn plan(spec: &Spec, id: &str, placement: &mut Placement) -> Result<Vec<Memb
         let above = directory.ancestors().take_while(|path| path.starts_with(&hierarchy.mountpoint));
         let mut missing: Vec<PathBuf> = above.filter(|path| !path.exists()).map(Path::to_owned).collect();
         missing.reverse();
-        placement.made.append(&mut missing);
+        placement.planned.append(&mut missing);
         memberships.push(Membership { hierarchy, directory });
     }
     placement.memberships.clone_from(&memberships);
@@ -157,16 +166,18 @@ fn check_fitness(directory: &Path) -> Result<()> {
 /// Names the cgroup or the limit.
 // [cgroups.path-created]
 pub fn make(spec: &Spec, memberships: &[Membership], placement: &mut Placement) -> Result<()> {
-    let mut others = Vec::new();
-    for directory in &placement.made {
-        match fs::create_dir(directory) {
+    for directory in std::mem::take(&mut placement.planned) {
+        let what = || format!("make the cgroup {}", directory.display());
+        match fs::create_dir(&directory) {
             // Somebody else was quicker, and so it is theirs.
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => others.push(directory.clone()),
-            made => made.doing(|| format!("make the cgroup {}", directory.display()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            made => {
+                made.doing(what)?;
+                placement.made.push(directory.clone());
+            }
         }
-        cpu::fill_set(directory).doing(|| format!("make the cgroup {}", directory.display()))?;
+        cpu::fill_set(&directory).doing(what)?;
     }
-    placement.made.retain(|directory| !others.contains(directory));
     resources(spec).map_or(Ok(()), |resources| resources::set(resources, memberships, Moment::Birth))
 }
 
@@ -296,6 +307,7 @@ pub fn processes(directory: &Path) -> Vec<i32> {
 /// # Errors
 /// A cgroup doesn't become empty.
 pub fn remove(placement: &Placement) -> Result<()> {
+    placement.planned.iter().rev().for_each(|directory| withdraw(directory));
     let mut removed = HashSet::new();
     for directory in placement.made.iter().rev() {
         // A parent that was made on the way, and that others use by now, is theirs.
@@ -308,6 +320,19 @@ pub fn remove(placement: &Placement) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Removes a cgroup that was to be made for a container whose processes are no more, unless somebody else uses it.
+fn withdraw(directory: &Path) {
+    let deadline = Instant::now() + EMPTYING;
+    // A process that has ended leaves its cgroup a moment later.
+    while fs::remove_dir(directory).is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY))
+        && processes(directory).is_empty()
+        && children(directory).is_empty()
+        && Instant::now() < deadline
+    {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 fn remove_tree(directory: &Path) -> Result<()> {

@@ -34,8 +34,10 @@ pub enum Message {
     DevicesMoved,
     /// To the creator: everything is mounted, so the runtime's hooks may run.
     Ready,
-    /// To the container: the filter of system calls is made, and the runtime's hooks have run.
+    /// To the container, if there are any: the runtime's hooks have run.
     HooksRun,
+    /// To the container: the creating process has done its part.
+    Accompanied,
     /// To the creator: only `start` is missing.
     Created,
     /// To whoever runs a further program: it is executed next.

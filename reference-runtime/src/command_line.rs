@@ -1,6 +1,7 @@
 //! Which words the program understands.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ocf_runtime::descriptors::Passed;
 use ocf_runtime::error::{Doing, Error, Result};
 use ocf_runtime::lifecycle::Alive;
 use ocf_runtime::{config, rootless};
@@ -130,25 +131,39 @@ pub struct Anything {
     arguments: Vec<String>,
 }
 
+/// What the caller and a process get of each other.
+#[derive(Args)]
+pub struct Exchange {
+    /// Where to write the id of its process.
+    #[arg(long)]
+    pub pid_file: Option<PathBuf>,
+    /// A UNIX socket that is to receive the terminal's master.
+    #[arg(long)]
+    pub console_socket: Option<PathBuf>,
+    /// How many descriptors from 3 up it gets from the caller.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    preserve_fds: u32,
+}
+
+impl Exchange {
+    /// Which of the caller's descriptors the process gets.
+    pub fn passed(&self) -> Passed {
+        Passed::with_environment(self.preserve_fds)
+    }
+}
+
 /// What a container is made from.
 #[derive(Args)]
 pub struct Bundle {
     /// The bundle's directory.
     #[arg(long, short, default_value = ".")]
     pub bundle: PathBuf,
-    /// Where to write the id of the container process.
-    #[arg(long)]
-    pub pid_file: Option<PathBuf>,
-    /// A UNIX socket that is to receive the terminal's master.
-    #[arg(long)]
-    pub console_socket: Option<PathBuf>,
-    /// How many descriptors from 3 up the container process gets from the caller.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub preserve_fds: u32,
+    #[command(flatten)]
+    pub exchange: Exchange,
     /// Accepted for callers that send it; pivot_root(2) is used all the same, which only an initial ramdisk prevents.
     #[arg(long)]
     pub no_pivot: bool,
-    /// Accepted for callers that send it; no keyring is made in any case.
+    /// Leave it the caller's session keyring, and with it the caller's keys.
     #[arg(long)]
     pub no_new_keyring: bool,
     pub id: String,
@@ -163,15 +178,8 @@ pub struct Program {
     /// Return as soon as the program runs.
     #[arg(long, short)]
     pub detach: bool,
-    /// Where to write the id of its process.
-    #[arg(long)]
-    pub pid_file: Option<PathBuf>,
-    /// A UNIX socket that is to receive the terminal's master.
-    #[arg(long)]
-    pub console_socket: Option<PathBuf>,
-    /// How many descriptors from 3 up it gets from the caller.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub preserve_fds: u32,
+    #[command(flatten)]
+    pub exchange: Exchange,
     /// Give it a terminal.
     #[arg(long, short)]
     pub tty: bool,

@@ -35,13 +35,16 @@ pub struct Request {
     pub console_socket: Option<PathBuf>,
     /// Which of the caller's descriptors the container process gets.
     pub passed: Passed,
+    /// Whether it keeps the caller's session keyring, and with it the caller's keys.
+    pub keeps_keyring: bool,
 }
 
 impl Request {
     /// The creation of the container `id` below `root` from the bundle in the directory `bundle`, and nothing beside.
     pub fn new(root: impl Into<PathBuf>, id: ContainerId, bundle: impl Into<PathBuf>) -> Self {
         let (root, bundle) = (root.into(), bundle.into());
-        Request { root, id, bundle, pid_file: None, console_socket: None, passed: Passed::default() }
+        let passed = Passed::default();
+        Request { root, id, bundle, pid_file: None, console_socket: None, passed, keeps_keyring: false }
     }
 }
 
@@ -140,6 +143,7 @@ impl Creation<'_> {
                     started,
                     console,
                     passed: self.request.passed,
+                    keeps_keyring: self.request.keeps_keyring,
                     filter: self.filter.as_ref(),
                 };
                 init.bootstrap()
@@ -196,7 +200,10 @@ impl Creation<'_> {
             if is_ready && self.record.process.is_some() {
                 is_ready = false;
                 self.complete(cgroups)?;
-                channel.send(&Message::HooksRun)?;
+                if hooks::any_during_create(&self.spec) {
+                    channel.send(&Message::HooksRun)?;
+                }
+                channel.send(&Message::Accompanied)?;
             }
             // Now that it waits for us, its parent has only that to tell and to end; if that was killed nothing will come.
             if (is_ready || needs_devices) && self.record.process.is_none() {

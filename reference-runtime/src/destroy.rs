@@ -16,6 +16,10 @@ pub fn destroy(record: &Record, notes: &Path) -> Result<()> {
     if let Some(process) = record.process {
         process.end()?;
     }
+    if record.cgroups.is_uncertain() {
+        // Then whoever is left in them is none of the container's.
+        made::await_makers(notes)?;
+    }
     cgroups::remove(&record.cgroups)?;
     intel_rdt::remove(&record.rdt, record.created)?;
     made::undo(notes, record.mount_namespace.as_deref())

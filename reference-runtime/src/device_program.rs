@@ -41,9 +41,19 @@ const CHARACTER: i32 = 2;
 
 const PROG_LOAD: libc::c_int = 5;
 const PROG_ATTACH: libc::c_int = 8;
+const PROG_DETACH: libc::c_int = 9;
+const PROG_GET_FD_BY_ID: libc::c_int = 13;
+const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
+const PROG_QUERY: libc::c_int = 16;
 const TYPE_CGROUP_DEVICE: u32 = 15;
 const ATTACH_CGROUP_DEVICE: u32 = 6;
 const ALLOW_MULTI: u32 = 2;
+
+/// By what name the kernel knows our programs.
+const NAME: &[u8; 16] = b"ocf_devices\0\0\0\0\0";
+
+/// How many programs of one cgroup are looked at; the kernel has no more than 64.
+const MOST: usize = 64;
 
 /// Loads a program that means the rules and attaches it to the cgroup, beside what is attached above it.
 ///
@@ -51,9 +61,90 @@ const ALLOW_MULTI: u32 = 2;
 /// bpf(2) refuses.
 pub fn attach(rules: &[Rule], cgroup: &File) -> Result<()> {
     let program = load(&program(rules)).doing(|| "load the program".into())?;
-    let attributes =
+    let mut attributes =
         [cgroup.as_raw_fd().cast_unsigned(), program.as_raw_fd().cast_unsigned(), ATTACH_CGROUP_DEVICE, ALLOW_MULTI];
-    bpf(PROG_ATTACH, &attributes).doing(|| "attach the program".into()).map(drop)
+    bpf(PROG_ATTACH, &mut attributes).doing(|| "attach the program".into()).map(drop)
+}
+
+/// As [`attach`], in the place of a program that was attached so before.
+///
+/// # Errors
+/// bpf(2) refuses.
+pub fn replace(rules: &[Rule], cgroup: &File) -> Result<()> {
+    let former = attached(cgroup).doing(|| "look for the former program".into())?;
+    // In this order nothing is allowed meanwhile that either denies.
+    attach(rules, cgroup)?;
+    former.iter().try_for_each(|program| detach(program, cgroup)).doing(|| "detach the former program".into())
+}
+
+/// Our own programs that are attached to this very cgroup.
+fn attached(cgroup: &File) -> nix::Result<Vec<OwnedFd>> {
+    #[repr(C)]
+    struct Query {
+        target: u32,
+        attach_type: u32,
+        query_flags: u32,
+        attach_flags: u32,
+        ids: u64,
+        count: u32,
+        padding: u32,
+    }
+    let mut ids = [0_u32; MOST];
+    let mut query = Query {
+        target: cgroup.as_raw_fd().cast_unsigned(),
+        attach_type: ATTACH_CGROUP_DEVICE,
+        query_flags: 0,
+        attach_flags: 0,
+        ids: ids.as_mut_ptr().expose_provenance() as u64,
+        count: MOST as u32,
+        padding: 0,
+    };
+    bpf(PROG_QUERY, &mut query)?;
+    let programs = ids[..(query.count as usize).min(MOST)].iter().map(|id| by_id(*id));
+    let mut own = Vec::new();
+    for program in programs {
+        // One that is gone meanwhile needs no detaching.
+        if let Ok(program) = program
+            && name(&program)? == *NAME
+        {
+            own.push(program);
+        }
+    }
+    Ok(own)
+}
+
+fn by_id(id: u32) -> nix::Result<OwnedFd> {
+    let fd = i32::try_from(bpf(PROG_GET_FD_BY_ID, &mut [id, 0, 0])?).map_err(|_| Errno::EBADF)?;
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn name(program: &OwnedFd) -> nix::Result<[u8; 16]> {
+    /// The beginning of struct bpf_prog_info, of which only the name is of interest.
+    #[repr(C)]
+    struct Information {
+        before: [u64; 8],
+        name: [u8; 16],
+    }
+    #[repr(C)]
+    struct Attributes {
+        fd: u32,
+        length: u32,
+        information: u64,
+    }
+    let mut information = Information { before: [0; 8], name: [0; 16] };
+    let mut attributes = Attributes {
+        fd: program.as_raw_fd().cast_unsigned(),
+        length: size_of::<Information>() as u32,
+        information: (&raw mut information).expose_provenance() as u64,
+    };
+    bpf(OBJ_GET_INFO_BY_FD, &mut attributes)?;
+    Ok(information.name)
+}
+
+fn detach(program: &OwnedFd, cgroup: &File) -> nix::Result<()> {
+    let (cgroup, program) = (cgroup.as_raw_fd().cast_unsigned(), program.as_raw_fd().cast_unsigned());
+    bpf(PROG_DETACH, &mut [cgroup, program, ATTACH_CGROUP_DEVICE, 0]).map(drop)
 }
 
 /// For each access the last rule about it decides, and if there is none it is allowed. So the rules are tried from the
@@ -126,8 +217,9 @@ fn load(program: &[Instruction]) -> nix::Result<OwnedFd> {
         log: u64,
         kernel_version: u32,
         flags: u32,
+        name: [u8; 16],
     }
-    let attributes = Attributes {
+    let mut attributes = Attributes {
         typ: TYPE_CGROUP_DEVICE,
         count: u32::try_from(program.len()).map_err(|_| Errno::E2BIG)?,
         instructions: program.as_ptr().expose_provenance() as u64,
@@ -137,15 +229,16 @@ fn load(program: &[Instruction]) -> nix::Result<OwnedFd> {
         log: 0,
         kernel_version: 0,
         flags: 0,
+        name: *NAME,
     };
-    let fd = i32::try_from(bpf(PROG_LOAD, &attributes)?).map_err(|_| Errno::EBADF)?;
+    let fd = i32::try_from(bpf(PROG_LOAD, &mut attributes)?).map_err(|_| Errno::EBADF)?;
     // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-fn bpf<T>(command: libc::c_int, attributes: &T) -> nix::Result<libc::c_long> {
+fn bpf<T>(command: libc::c_int, attributes: &mut T) -> nix::Result<libc::c_long> {
     // SAFETY: the attributes are as long as is said, and the addresses in them are of values that outlive the call.
-    let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attributes), size_of::<T>()) };
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attributes), size_of::<T>()) };
     Errno::result(result)
 }
 

@@ -59,6 +59,22 @@ pub fn check(spec: &Spec) -> Result<()> {
 /// They can't be expressed or loaded here.
 // [devices.rules-in-order]
 pub fn apply(rules: &[LinuxDeviceCgroup], memberships: &[Membership]) -> Result<()> {
+    enforce(rules, memberships, device_program::attach)
+}
+
+/// As [`apply`], in the place of the rules that are in force already.
+///
+/// # Errors
+/// The same.
+pub fn replace(rules: &[LinuxDeviceCgroup], memberships: &[Membership]) -> Result<()> {
+    enforce(rules, memberships, device_program::replace)
+}
+
+fn enforce(
+    rules: &[LinuxDeviceCgroup],
+    memberships: &[Membership],
+    attach: fn(&[Rule], &File) -> Result<()>,
+) -> Result<()> {
     let rules = read(rules)?;
     if rules.is_empty() {
         return Ok(());
@@ -69,7 +85,7 @@ pub fn apply(rules: &[LinuxDeviceCgroup], memberships: &[Membership]) -> Result<
     match v1.or_else(|| memberships.iter().find(|member| member.hierarchy.is_unified())) {
         Some(member) if member.hierarchy.is_unified() => {
             let cgroup = File::open(&member.directory).doing(what)?;
-            device_program::attach(&rules, &cgroup).doing(what)
+            attach(&rules, &cgroup).doing(what)
         }
         Some(member) => List::of(&rules).doing(what)?.write(member).doing(what),
         None => Err(Error::new("no cgroup hierarchy that could is mounted")).doing(what),

@@ -1,6 +1,7 @@
 //! Programs that run at set moments of a container's life, each with the container's state on its standard input.
 
 use crate::error::{Doing, Error, Result, warn};
+use crate::signals::release_held;
 use crate::state::State;
 use nix::errno::Errno;
 use nix::libc;
@@ -124,6 +125,7 @@ impl Program {
     }
 
     fn become_it(&self, stdin: &File) -> nix::Result<Infallible> {
+        release_held()?;
         dup2_stdin(stdin)?;
         setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
         // SAFETY: no handler is set, only the default that Rust's start-up had replaced.

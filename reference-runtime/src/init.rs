@@ -15,8 +15,8 @@ use crate::process::Program;
 use crate::procfs;
 use crate::state::{State, Status};
 use crate::{
-    devices, hooks, hostname, masked_paths, mount_label, mounts, namespaces, net_devices, process, readonly_paths,
-    root, seccomp, sysctl, terminal,
+    devices, hooks, hostname, keyring, masked_paths, mount_label, mounts, namespaces, net_devices, process,
+    readonly_paths, root, seccomp, sysctl, terminal,
 };
 use nix::errno::Errno;
 use nix::libc;
@@ -62,6 +62,8 @@ pub struct Init<'a> {
     pub console: Option<UnixStream>,
     /// Which of the caller's descriptors the program gets.
     pub passed: Passed,
+    /// Whether the caller's session keyring goes on to be this process's.
+    pub keeps_keyring: bool,
     /// The filter of system calls, made meanwhile.
     pub filter: Option<&'a seccomp::Promise>,
 }
@@ -123,84 +125,96 @@ impl Init<'_> {
 
     /// Makes the environment, in the order of the lifecycle, as far as the create operation goes.
     fn contain(&self) -> Result<(Option<Program>, State), Failure> {
-        setsid().doing(|| "begin a session".into())?;
+        self.begin_session()?;
         let arrival = Arrival::new(self.spec, self.birth, &self.channel);
-        if net_devices::are_wanted(self.spec) {
-            arrival.complete()?;
-            self.channel.send(&Message::NeedsDevices)?;
-            self.channel.expect(&Message::DevicesMoved)?;
-        }
+        self.await_devices(&arrival)?;
         hostname::apply(self.spec)?;
         sysctl::apply(self.spec)?;
-
-        let own_mounts = namespaces::is_new(self.spec, Type::Mount);
         let directory = root::directory(self.spec, self.bundle);
-        if own_mounts {
-            root::detach()?;
-        }
-        if namespaces::path(self.spec, Type::Mount).is_some() {
-            // Descriptors are passed to the kernel as paths in it.
-            procfs::open_root()?;
-        }
-        self.make_root_mount(&directory, own_mounts)?;
+        self.make_root_mount(&directory)?;
         let root = RootDirectory::open(&directory, self.notes)?;
-        let place = Place {
-            root: &root,
-            bundle: self.bundle,
-            shared: !own_mounts,
-            prepared: self.id_mapped_mounts,
-            cgroups: self.cgroups,
-            arrival: &arrival,
-            cgroup_namespace: namespaces::is_new(self.spec, Type::Cgroup),
-            views: RefCell::default(),
-            label: mount_label::of(self.spec),
-        };
-        // The modes of what is made are the config's, and not the caller's business.
-        let mask = umask(Mode::empty());
-        mounts::apply(self.spec, &place)?;
-        devices::apply(self.spec, &place)?;
-        let terminal = self.make_terminal(&place)?;
-        umask(mask);
+        let place = self.place(&root, &arrival);
+        let terminal = self.furnish(&place)?;
         arrival.complete()?;
-
-        // [hooks.create-runtime-before-pivot] [hooks.prestart-before-pivot]
-        self.channel.send(&Message::Ready)?;
-        let hooks_run = hooks::any_during_create(self.spec);
-        if hooks_run {
-            self.channel.expect(&Message::HooksRun)?;
-        }
-        let state = self.record.state_inside(self.id, Status::Creating, getpid());
-        hooks::run("createContainer", hooks::of(self.spec, Hooks::create_container), &state).map_err(Failure::Hook)?;
-
+        let state = self.run_hooks()?;
         let labels = self.spec.process().as_ref().map(Labels::open).transpose()?;
         masked_paths::apply(self.spec, &place)?;
         readonly_paths::apply(self.spec, &place)?;
-        if own_mounts {
-            root::pivot(&directory)?
-        } else {
-            root::change(&directory)?
-        }
-        root::seal(self.spec, own_mounts)?;
-
-        // Without such hooks nothing of its creator's is needed before this point.
-        if !hooks_run {
-            self.channel.expect(&Message::HooksRun)?;
-        }
+        root::enter(self.spec, &directory, self.has_own_mounts())?;
+        self.channel.expect(&Message::Accompanied)?;
         let program = self.prepare_process(labels)?;
         // Last, so that warnings go where the runtime's own go.
         terminal.as_ref().map_or(Ok(()), terminal::take)?;
         Ok((program, State { status: Status::Created, ..state }))
     }
 
-    fn make_root_mount(&self, directory: &Path, own_mounts: bool) -> Result<()> {
-        let readonly = self.spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false);
-        if !own_mounts && !readonly {
+    fn begin_session(&self) -> Result<()> {
+        setsid().doing(|| "begin a session".into())?;
+        if self.keeps_keyring { Ok(()) } else { keyring::begin() }
+    }
+
+    fn await_devices(&self, arrival: &Arrival) -> Result<()> {
+        if !net_devices::are_wanted(self.spec) {
             return Ok(());
         }
-        if !own_mounts {
+        arrival.complete()?;
+        self.channel.send(&Message::NeedsDevices)?;
+        self.channel.expect(&Message::DevicesMoved)
+    }
+
+    fn has_own_mounts(&self) -> bool {
+        namespaces::is_new(self.spec, Type::Mount)
+    }
+
+    fn make_root_mount(&self, directory: &Path) -> Result<()> {
+        let readonly = self.spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false);
+        if namespaces::path(self.spec, Type::Mount).is_some() {
+            // Descriptors are passed to the kernel as paths in it.
+            procfs::open_root()?;
+        }
+        if self.has_own_mounts() {
+            root::detach()?;
+        } else if readonly {
             RootDirectory::open(directory, self.notes)?.note_mount_on_itself()?;
         }
-        root::make_mount(self.spec, directory)
+        if self.has_own_mounts() || readonly { root::make_mount(self.spec, directory) } else { Ok(()) }
+    }
+
+    fn place<'p>(&'p self, root: &'p RootDirectory<'p>, arrival: &'p Arrival<'p>) -> Place<'p> {
+        Place {
+            root,
+            bundle: self.bundle,
+            shared: !self.has_own_mounts(),
+            prepared: self.id_mapped_mounts,
+            cgroups: self.cgroups,
+            arrival,
+            cgroup_namespace: namespaces::is_new(self.spec, Type::Cgroup),
+            views: RefCell::default(),
+            label: mount_label::of(self.spec),
+        }
+    }
+
+    /// Mounts and makes all that is to be found below the root; the answer is the terminal's inner end.
+    fn furnish(&self, place: &Place) -> Result<Option<OwnedFd>> {
+        // The modes of what is made are the config's, and not the caller's business.
+        let mask = umask(Mode::empty());
+        mounts::apply(self.spec, place)?;
+        devices::apply(self.spec, place)?;
+        let terminal = self.make_terminal(place)?;
+        umask(mask);
+        Ok(terminal)
+    }
+
+    /// The hooks of the create operation; the answer is the state that they are told.
+    // [hooks.create-runtime-before-pivot] [hooks.prestart-before-pivot]
+    fn run_hooks(&self) -> Result<State, Failure> {
+        self.channel.send(&Message::Ready)?;
+        let state = self.record.state_inside(self.id, Status::Creating, getpid());
+        if hooks::any_during_create(self.spec) {
+            self.channel.expect(&Message::HooksRun)?;
+        }
+        hooks::run("createContainer", hooks::of(self.spec, Hooks::create_container), &state).map_err(Failure::Hook)?;
+        Ok(state)
     }
 
     fn make_terminal(&self, place: &Place) -> Result<Option<OwnedFd>> {

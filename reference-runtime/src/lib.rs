@@ -34,6 +34,7 @@ pub mod hugepage_limits;
 pub mod id_mapped_mounts;
 pub mod init;
 pub mod intel_rdt;
+pub mod keyring;
 pub mod kill;
 pub mod lifecycle;
 pub mod lsm;

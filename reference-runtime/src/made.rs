@@ -125,10 +125,24 @@ pub fn undo(path: &Path, namespace: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// Reads the notes, none if they were not begun, once nobody can add to them any more.
+/// Waits for the end of everybody who may add to the notes at `path`, and that is all who make the container.
+///
+/// # Errors
+/// They don't end.
+pub fn await_makers(path: &Path) -> Result<()> {
+    open_finished(path).map(drop).doing(|| format!("wait for {}", path.display()))
+}
+
 fn read(path: &Path) -> Result<Vec<u8>> {
-    let mut file = match OpenOptions::new().read(true).write(true).open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+    let mut notes = Vec::new();
+    let Some(mut file) = open_finished(path)? else { return Ok(notes) };
+    file.read_to_end(&mut notes).map(|_| notes).doing(|| "read".into())
+}
+
+/// Opens the notes, if they were begun, once nobody can add to them any more.
+fn open_finished(path: &Path) -> Result<Option<File>> {
+    let file = match OpenOptions::new().read(true).write(true).open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         opened => opened.doing(|| "open".into())?,
     };
     let deadline = Instant::now() + ENDING;
@@ -138,8 +152,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    let mut notes = Vec::new();
-    file.read_to_end(&mut notes).map(|_| notes).doing(|| "read".into())
+    Ok(Some(file))
 }
 
 impl Note {

@@ -4,7 +4,7 @@ mod command_line;
 mod log;
 
 use clap::Parser;
-use command_line::{Bundle, CommandLine, Format, Operation, Program};
+use command_line::{Bundle, CommandLine, Exchange, Format, Operation, Program};
 use ocf_runtime::descriptors::Passed;
 use ocf_runtime::engine::{exec, list};
 use ocf_runtime::error::{Doing, Error, Result};
@@ -71,8 +71,8 @@ impl Operation {
 
     fn passed(&self) -> Passed {
         match self {
-            Operation::Create(bundle) | Operation::Run { bundle, .. } => Passed::with_environment(bundle.preserve_fds),
-            Operation::Exec(program) => Passed::with_environment(program.preserve_fds),
+            Operation::Create(bundle) | Operation::Run { bundle, .. } => bundle.exchange.passed(),
+            Operation::Exec(program) => program.exchange.passed(),
             _ => Passed::default(),
         }
     }
@@ -82,9 +82,10 @@ impl Bundle {
     /// What a creation is given, in a process whose program no container can reach.
     fn sealed_request(self, root: PathBuf) -> Result<Request> {
         own_program::seal()?;
-        let Bundle { bundle, pid_file, console_socket, preserve_fds, id, .. } = self;
-        let passed = Passed::with_environment(preserve_fds);
-        Ok(Request { root, id: id.parse()?, bundle, pid_file, console_socket, passed })
+        let Bundle { bundle, exchange, no_new_keyring: keeps_keyring, id, .. } = self;
+        let passed = exchange.passed();
+        let Exchange { pid_file, console_socket, .. } = exchange;
+        Ok(Request { root, id: id.parse()?, bundle, pid_file, console_socket, passed, keeps_keyring })
     }
 }
 
@@ -92,9 +93,9 @@ impl Bundle {
 fn exec_in(container: &Alive, program: &Program) -> Result<u8> {
     own_program::seal()?;
     let process = program.read(container)?;
-    let Program { pid_file, console_socket, preserve_fds, .. } = program;
+    let Exchange { pid_file, console_socket, .. } = &program.exchange;
     let (pid_file, console_socket) = (pid_file.clone(), console_socket.clone());
-    let passed = Passed::with_environment(*preserve_fds);
+    let passed = program.exchange.passed();
     let executed = container.exec(&exec::Request { process, pid_file, console_socket, passed })?;
     if program.detach { Ok(0) } else { executed.wait() }
 }

@@ -226,7 +226,7 @@ pub fn update(resources: &LinuxResources, memberships: &[Membership]) -> Result<
     check(resources, memberships)?;
     set(resources, memberships, Moment::Birth)?;
     set(resources, memberships, Moment::End)?;
-    device_rules::apply(resources.devices().as_deref().unwrap_or_default(), memberships)
+    device_rules::replace(resources.devices().as_deref().unwrap_or_default(), memberships)
 }
 
 fn settings(resources: &LinuxResources) -> Result<Vec<Setting>> {

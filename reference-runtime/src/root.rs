@@ -69,11 +69,17 @@ pub fn make_mount(spec: &Spec, root: &Path) -> Result<()> {
         .doing(|| format!("make {} private", root.display()))
 }
 
-/// Changes `/` to the container's root, in a mount namespace that nobody else is in.
+/// Changes `/` to the container's root, for good.
 ///
 /// # Errors
 /// Names the step.
-pub fn pivot(root: &Path) -> Result<()> {
+pub fn enter(spec: &Spec, root: &Path, own_namespace: bool) -> Result<()> {
+    if own_namespace { pivot(root) } else { change(root) }?;
+    seal(spec, own_namespace)
+}
+
+/// Changes `/`, in a mount namespace that nobody else is in.
+fn pivot(root: &Path) -> Result<()> {
     let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
     let old = open("/", flags, Mode::empty()).doing(|| "open the old root".into())?;
     chdir(root).doing(|| format!("enter {}", root.display()))?;
@@ -88,19 +94,13 @@ pub fn pivot(root: &Path) -> Result<()> {
 }
 
 /// Changes `/` of this process alone, in a mount namespace that others are in.
-///
-/// # Errors
-/// Names the step.
-pub fn change(root: &Path) -> Result<()> {
+fn change(root: &Path) -> Result<()> {
     chroot(root).doing(|| format!("change the root to {}", root.display()))?;
     chdir("/").doing(|| "enter the new root".into())
 }
 
 /// Gives `/` its propagation type and, if so configured, makes it read-only.
-///
-/// # Errors
-/// Names the step.
-pub fn seal(spec: &Spec, own_namespace: bool) -> Result<()> {
+fn seal(spec: &Spec, own_namespace: bool) -> Result<()> {
     if own_namespace {
         // [root.propagation-shared] [root.propagation-unbindable]
         nix_mount(None, Path::new("/"), None, propagation(spec)?, "").doing(|| "set the propagation of /".into())?;

@@ -11,9 +11,9 @@ use std::process::{Command, Stdio};
 pub fn default_root() -> PathBuf {
     let run = Path::new("/run");
     // Asked of the directory and not of the user id, for root in a user namespace may be anybody outside.
-    let own =
-        std::env::var_os("XDG_RUNTIME_DIR").filter(|own| !own.is_empty() && access(run, AccessFlags::W_OK).is_err());
-    own.map_or(run.to_owned(), PathBuf::from).join("ocf-runtime")
+    let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|_| access(run, AccessFlags::W_OK).is_err());
+    // Whoever sets no absolute path sets none.
+    own.map(PathBuf::from).filter(|own| own.is_absolute()).unwrap_or(run.to_owned()).join("ocf-runtime")
 }
 
 /// Whether the caller is an ordinary user to the host, whatever it is in its own user namespace.

@@ -3,7 +3,8 @@
 use crate::container::Process;
 use crate::create::Request;
 use crate::error::{Doing, Result};
-use crate::lifecycle::{self, Running};
+use crate::lifecycle::{self, Created, Running};
+use crate::signals::Held;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -16,7 +17,11 @@ use std::os::fd::AsFd;
 /// # Errors
 /// One of the operations is an error.
 pub fn run(request: &Request) -> Result<u8> {
-    let stopped = start(request)?.attend()?;
+    let created = lifecycle::create(request)?;
+    // What comes from here on is for the container's program, once it runs.
+    let held = Held::hold()?;
+    let stopped = start_created(created, request)?.attend()?;
+    drop(held);
     let status = stopped.exit_status().unwrap_or(0);
     stopped.delete().map(|()| status)
 }
@@ -26,7 +31,11 @@ pub fn run(request: &Request) -> Result<u8> {
 /// # Errors
 /// One of both is an error; then nothing of the container remains.
 pub fn start(request: &Request) -> Result<Running> {
-    lifecycle::create(request)?.start().map_err(|failed| {
+    start_created(lifecycle::create(request)?, request)
+}
+
+fn start_created(created: Created, request: &Request) -> Result<Running> {
+    created.start().map_err(|failed| {
         // After a hook's failure it is gone already; after any other one it waits for a start that won't come.
         let _ = failed.created.map(|_| lifecycle::remove(&request.root, &request.id));
         failed.error

@@ -2,6 +2,12 @@
 
 use crate::error::{Doing, Result};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use std::cell::Cell;
+
+thread_local! {
+    /// The mask of this thread from before its signals were held.
+    static BEFORE: Cell<Option<SigSet>> = const { Cell::new(None) };
+}
 
 /// All signals of the calling thread, kept waiting until this is dropped; so none gets lost before there is a process
 /// that it can be passed on to.
@@ -17,6 +23,7 @@ impl Held {
         let mut before = SigSet::empty();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut before))
             .doing(|| "hold signals back".into())?;
+        BEFORE.set(Some(before));
         Ok(Held(before))
     }
 
@@ -29,8 +36,17 @@ impl Held {
     }
 }
 
+/// Gives a child the mask that its parent had before it held signals, if it does.
+///
+/// # Errors
+/// The kernel refuses.
+pub(crate) fn release_held() -> nix::Result<()> {
+    BEFORE.get().map_or(Ok(()), |before| sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None))
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
+        BEFORE.set(None);
         let _ = self.release();
     }
 }

@@ -5,6 +5,7 @@
 
 mod sandbox;
 
+use nix::libc;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use sandbox::{Sandbox, sandboxed, wait_until};
@@ -169,6 +170,49 @@ fn a_neighbour_does_not_see_into_the_container_process() {
         assert_eq!(sandbox.out("seen"), "");
         delete_and_reap(sandbox, "victim");
         sandbox.must(&["delete", "--force", "c1"]);
+    });
+}
+
+/// A new session keyring of the calling process, with a key in it that only who has the keyring sees.
+fn hold_a_key(name: &std::ffi::CStr) {
+    let keyctl = |operation: u32, key: i64, argument: u64| {
+        // SAFETY: these operations take numbers, or a null pointer for a name.
+        unsafe { libc::syscall(libc::SYS_keyctl, operation, key, argument) }
+    };
+    assert!(keyctl(libc::KEYCTL_JOIN_SESSION_KEYRING, 0, 0) > 0);
+    let (typ, ring) = (c"user".as_ptr(), libc::KEY_SPEC_SESSION_KEYRING);
+    // SAFETY: the strings end with a null byte, and the payload is a byte long.
+    let key = unsafe { libc::syscall(libc::SYS_add_key, typ, name.as_ptr(), c"x".as_ptr(), 1_usize, ring) };
+    assert!(key > 0);
+    let possessor = 0x3f00_0000;
+    assert_eq!(keyctl(libc::KEYCTL_SETPERM, key, possessor), 0);
+}
+
+#[test]
+fn the_callers_keys_stay_the_callers() {
+    sandboxed(|sandbox| {
+        hold_a_key(c"ocf-runtime-secret");
+        let script = "grep -c ocf-runtime-secret /proc/keys >>/out/result; exec sleep 1000";
+        sandbox.bundle(&sandbox.config(script));
+        let bundle = sandbox.path("bundle");
+        for (option, found) in [(None, "0\n0\n"), (Some("--no-new-keyring"), "1\n0\n")] {
+            let mut create = vec!["create", "--bundle", bundle.to_str().unwrap()];
+            create.extend(option);
+            sandbox.must(&[&create[..], &["c1"]].concat());
+            sandbox.must(&["start", "c1"]);
+            assert!(wait_until(|| fs::read_to_string(sandbox.path("out/result")).is_ok_and(|text| !text.is_empty())));
+            sandbox.must(&[
+                "exec",
+                "c1",
+                "/bin/sh",
+                "-c",
+                "grep -c ocf-runtime-secret /proc/keys >>/out/result || true",
+            ]);
+            assert_eq!(sandbox.out("result"), found, "{option:?}");
+            delete_and_reap(sandbox, "c1");
+            fs::remove_file(sandbox.path("out/result")).unwrap();
+        }
+        assert!(read("/proc/keys").contains("ocf-runtime-secret"));
     });
 }
 

@@ -14,8 +14,10 @@ use nix::unistd::{Pid, mkfifo};
 use sandbox::{Sandbox, sandboxed, wait_until};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// A container process that stays.
@@ -402,5 +404,42 @@ fn of_many_commands_on_one_container_each_is_done_or_refused() {
             is_as(sandbox, &before, "after all");
         }
         drop(Command::new("true").status());
+    });
+}
+
+// Killed before it told which cgroups it had made itself.
+#[test]
+fn a_cgroup_that_another_was_quicker_to_make_is_left_to_it() {
+    sandboxed(|sandbox| {
+        let mut config = sandbox.config(STAY);
+        config["linux"]["cgroupsPath"] = json!("/meant");
+        sandbox.create(&config);
+        let mut record: Value = serde_json::from_slice(&fs::read(sandbox.path("root/c1/state.json")).unwrap()).unwrap();
+        sandbox.must(&["delete", "--force", "c1"]);
+        record["created"] = json!(false);
+        record["process"] = Value::Null;
+        let cgroups = &mut record["cgroups"];
+        (cgroups["planned"], cgroups["made"]) = (cgroups["made"].take(), json!([]));
+        let planned: Vec<String> = serde_json::from_value(cgroups["planned"].clone()).unwrap();
+        assert!(!planned.is_empty());
+        for used in [true, false] {
+            planned.iter().for_each(|cgroup| fs::create_dir(cgroup).unwrap());
+            let mut other = Command::new("sleep").arg("1000").spawn().unwrap();
+            if used {
+                fs::write(Path::new(&planned[0]).join("cgroup.procs"), other.id().to_string()).unwrap();
+            }
+            DirBuilder::new().recursive(true).mode(0o700).create(sandbox.path("root/c1")).unwrap();
+            fs::write(sandbox.path("root/c1/state.json"), record.to_string()).unwrap();
+            fs::write(sandbox.path("root/c1/lock"), "").unwrap();
+            sandbox.must(&["delete", "--force", "c1"]);
+            assert!(other.try_wait().unwrap().is_none(), "the process of another was ended");
+            other.kill().unwrap();
+            other.wait().unwrap();
+            for (index, cgroup) in planned.iter().enumerate() {
+                let left = Path::new(cgroup).exists();
+                assert_eq!(left, used && index == 0, "{cgroup}");
+                assert!(!left || wait_until(|| fs::remove_dir(cgroup).is_ok()));
+            }
+        }
     });
 }

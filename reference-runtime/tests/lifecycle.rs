@@ -4,6 +4,9 @@
 
 mod sandbox;
 
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
 use sandbox::{Sandbox, sandboxed, wait_until};
 use serde_json::json;
 use std::fs;
@@ -307,6 +310,26 @@ fn run_passes_on_the_exit_status() {
         let status = run.args(["run", "--bundle"]).arg(sandbox.path("bundle")).arg("c1").status().unwrap();
         assert_eq!(status.code(), Some(7));
         assert_eq!(before, sandbox.surroundings());
+    });
+}
+
+#[test]
+fn run_keeps_a_signal_until_it_can_be_passed_on() {
+    sandboxed(|sandbox| {
+        mkfifo(&sandbox.path("go"), Mode::S_IRWXU).unwrap();
+        let (held, go) = (sandbox.path("held"), sandbox.path("go"));
+        let hook = format!("grep SigBlk /proc/self/status >{}; read go <{}", held.display(), go.display());
+        let mut config = sandbox.config("trap 'exit 9' TERM; echo >/out/ready; while :; do sleep 0.1; done");
+        config["hooks"] = json!({ "poststart": [{ "path": "/bin/sh", "args": ["sh", "-c", hook] }] });
+        sandbox.bundle(&config);
+        let mut run = sandbox.runtime();
+        let mut run = run.args(["run", "--bundle"]).arg(sandbox.path("bundle")).arg("c1").spawn().unwrap();
+        assert!(wait_until(|| fs::read_to_string(&held).is_ok_and(|text| text.ends_with('\n'))));
+        assert!(wait_until(|| sandbox.path("out/ready").exists()));
+        kill(Pid::from_raw(run.id().cast_signed()), Signal::SIGTERM).unwrap();
+        fs::write(&go, "go\n").unwrap();
+        assert_eq!(run.wait().unwrap().code(), Some(9));
+        assert_eq!(fs::read_to_string(&held).unwrap(), "SigBlk:\t0000000000000000\n");
     });
 }
 

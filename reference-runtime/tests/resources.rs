@@ -37,6 +37,7 @@ tests![
     without_resctrl_a_share_of_the_cache_is_refused,
     limits_of_memory_that_bound_each_other_are_raised_and_lowered,
     limits_of_processors_that_bound_each_other_are_raised_and_lowered,
+    new_rules_of_devices_come_in_the_place_of_the_former,
     a_limit_below_the_usage_is_refused_if_that_is_to_be_checked,
 ];
 
@@ -661,6 +662,26 @@ fn limits_of_processors_that_bound_each_other_are_raised_and_lowered() {
             (json!({ "cpu": { "shares": 512, "idle": 0 } }), "cpu.shares 512", "cpu.weight 59"),
         ];
         update_in_steps(sandbox, "cpu", &steps);
+    });
+}
+
+fn new_rules_of_devices_come_in_the_place_of_the_former() {
+    sandboxed(|sandbox| {
+        let mut config = sandbox.config("exec sleep 1000");
+        let kmsg = json!({ "path": "/dev/mem0", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666 });
+        let (none, one) = (json!({ "allow": false }), json!({ "allow": true, "type": "c", "major": 1, "minor": 11 }));
+        config["linux"]["devices"] = json!([kmsg]);
+        config["linux"]["resources"] = json!({ "devices": [none] });
+        sandbox.create(&config);
+        sandbox.must(&["start", "c1"]);
+        let opens = || sandbox.call(&["exec", "c1", "/bin/sh", "-c", ": >/dev/mem0"]).ok;
+        assert!(!opens());
+        for (rules, allowed) in [(json!([none, one]), true), (json!([none]), false), (json!([none, one]), true)] {
+            let called = update(sandbox, &json!({ "devices": rules }));
+            assert!(called.ok, "{}", called.stderr);
+            assert_eq!(opens(), allowed, "{rules}");
+        }
+        sandbox.must(&["delete", "--force", "c1"]);
     });
 }
 

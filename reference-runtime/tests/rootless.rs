@@ -15,6 +15,7 @@ use std::process::Command;
 
 tests![
     a_caller_maps_its_own_id_to_root,
+    no_relative_path_is_where_containers_are_kept,
     a_caller_without_a_cgroup_of_its_own_gets_no_limits,
     further_ids_are_mapped_as_the_system_grants_them,
 ];
@@ -102,6 +103,20 @@ fn a_caller_maps_its_own_id_to_root() {
         hand_over(sandbox, &config);
         let (ok, output) = call(sandbox, &["create", "--bundle", sandbox.path("bundle").to_str().unwrap(), "c1"]);
         assert!(!ok && output.contains("process.user.additionalGids: 7 is not mapped"), "{output}");
+    });
+}
+
+fn no_relative_path_is_where_containers_are_kept() {
+    sandboxed(|sandbox| {
+        fs::copy(env!("CARGO_BIN_EXE_ocf-runtime"), sandbox.path("ocf-runtime")).unwrap();
+        fs::set_permissions(&sandbox.directory, fs::Permissions::from_mode(0o777)).unwrap();
+        for own in ["", "own"] {
+            let mut command = Command::new("setpriv");
+            command.args([&format!("--reuid={CALLER}"), &format!("--regid={CALLER}"), "--clear-groups"]);
+            command.arg(sandbox.path("ocf-runtime")).arg("--help").env("XDG_RUNTIME_DIR", own);
+            let help = String::from_utf8(command.output().unwrap().stdout).unwrap();
+            assert!(help.contains("[default: /run/ocf-runtime]"), "{own:?}: {help}");
+        }
     });
 }
 

@@ -18,7 +18,7 @@ use crate::seccomp_listener::{self, Agent};
 use crate::signals::Held;
 use crate::state::{self, Status};
 use crate::terminal::{self, Terminal};
-use crate::{intel_rdt, namespaces, procfs, scheduling};
+use crate::{intel_rdt, keyring, namespaces, procfs, scheduling};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, ResolveFlag, open};
 use nix::libc;
@@ -305,6 +305,7 @@ fn become_program(
     // All that the config says of its own process holds for this one instead.
     spec.set_process(Some(process.clone()));
     setsid().doing(|| "begin a session".into())?;
+    keyring::begin()?;
     let labels = Labels::open_in(&proc, process)?;
     // Gone before the program's directory is looked for, which must not be found by a descriptor of the host's.
     drop((proc, init, root));
