@@ -159,7 +159,9 @@ fn program(rules: &[Rule]) -> Vec<Instruction> {
         instruction(LDX_W, MAJOR, CONTEXT, 4, 0),
         instruction(LDX_W, MINOR, CONTEXT, 8, 0),
     ];
-    rules.iter().rev().for_each(|rule| program.extend(block(*rule)));
+    // Each instruction less is one less for the kernel to check.
+    let decides = |(index, rule): &(usize, &Rule)| !rules[index + 1..].iter().any(|later| later.replaces(rule));
+    rules.iter().enumerate().filter(decides).rev().for_each(|(_, rule)| program.extend(block(*rule)));
     program.extend(end_with(1));
     program
 }
@@ -277,6 +279,18 @@ mod tests {
 
     fn rule(allow: bool, major: Option<u32>, minor: Option<u32>, access: u8) -> Rule {
         Rule { allow, block: false, major, minor, access }
+    }
+
+    #[test]
+    fn a_rule_that_never_decides_is_left_out() {
+        let all = MAKE | READ | WRITE;
+        let (any, one) = (rule(false, None, None, all), rule(true, Some(1), Some(3), all));
+        let part = rule(true, Some(1), Some(3), READ);
+        assert_eq!(program(&[one, any, one, one]), program(&[any, one]));
+        assert_eq!(program(&[any, part, one]), program(&[any, one]));
+        assert_ne!(program(&[any, one, part]), program(&[any, one]));
+        let other = Rule { block: true, ..any };
+        assert_ne!(program(&[any, other]), program(&[other]));
     }
 
     #[test]

@@ -151,6 +151,11 @@ impl Rule {
             && (self.minor.is_none() || self.minor == other.minor)
     }
 
+    /// Whether `earlier` never decides, for this rule comes after it.
+    pub(crate) fn replaces(&self, earlier: &Rule) -> bool {
+        self.covers(earlier) && earlier.access & !self.access == 0
+    }
+
     fn overlaps(&self, other: &Rule) -> bool {
         let meet = |one: Option<u32>, other: Option<u32>| one.is_none() || other.is_none() || one == other;
         self.block == other.block && meet(self.major, other.major) && meet(self.minor, other.minor)
