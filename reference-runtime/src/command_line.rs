@@ -259,6 +259,12 @@ impl Program {
     }
 }
 
+/// Whether the operation is one that makes a process of the container's, to be told before the command line is understood;
+/// an id or a file of the same name does no harm.
+pub fn makes_process() -> bool {
+    std::env::args_os().skip(1).any(|word| ["create", "run", "exec"].iter().any(|operation| word == *operation))
+}
+
 impl CommandLine {
     /// Refuses to take the three parts of a path of systemd's for a path of the file system's.
     pub fn refuse_systemd(&self) -> Result<()> {

@@ -16,8 +16,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before anything else, for what was done before would be done twice.
+    let sealed = if command_line::makes_process() { own_program::seal() } else { Ok(()) };
     let command_line = CommandLine::parse();
-    let refused = command_line.refuse_systemd();
+    let refused = sealed.and_then(|()| command_line.refuse_systemd());
     let CommandLine { root, log, log_format, operation, .. } = command_line;
     let name = operation.to_string();
     // Not to be taken for the status of the program that it was to run.
@@ -39,14 +41,12 @@ impl Operation {
         self.passed().close_others();
         let find = |id: &str| -> Result<Found> { lifecycle::find(&root, &id.parse()?) };
         match self {
-            Operation::Create(bundle) => {
-                bundle.sealed_request(root).and_then(|request| lifecycle::create(&request)).map(drop)
-            }
+            Operation::Create(bundle) => bundle.request(root).and_then(|request| lifecycle::create(&request)).map(drop),
             Operation::Run { detach: true, bundle } => {
-                bundle.sealed_request(root).and_then(|request| run::start(&request)).map(drop)
+                bundle.request(root).and_then(|request| run::start(&request)).map(drop)
             }
             Operation::Run { detach: false, bundle } => {
-                return bundle.sealed_request(root).and_then(|request| run::run(&request));
+                return bundle.request(root).and_then(|request| run::run(&request));
             }
             Operation::Start { id } => find(&id)?.created()?.start().map(drop).map_err(Error::from),
             Operation::State { id } => print_state(&find(&id)?.state()?),
@@ -79,9 +79,8 @@ impl Operation {
 }
 
 impl Bundle {
-    /// What a creation is given, in a process whose program no container can reach.
-    fn sealed_request(self, root: PathBuf) -> Result<Request> {
-        own_program::seal()?;
+    /// What a creation is given.
+    fn request(self, root: PathBuf) -> Result<Request> {
         let Bundle { bundle, exchange, no_new_keyring: keeps_keyring, id, .. } = self;
         let passed = exchange.passed();
         let Exchange { pid_file, console_socket, .. } = exchange;
@@ -91,7 +90,6 @@ impl Bundle {
 
 /// The program's exit status, or 0 if nobody waits for it.
 fn exec_in(container: &Alive, program: &Program) -> Result<u8> {
-    own_program::seal()?;
     let process = program.read(container)?;
     let Exchange { pid_file, console_socket, .. } = &program.exchange;
     let (pid_file, console_socket) = (pid_file.clone(), console_socket.clone());
