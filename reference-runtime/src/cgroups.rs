@@ -1,9 +1,10 @@
 //! Where in the cgroup hierarchies the container is. The limits stand in the chapters of their controllers.
 
+use crate::device_rules::Restriction;
 use crate::error::{Doing, Error, Result, warn};
 use crate::hooks::pidfd_open;
 use crate::resources::{self, Moment};
-use crate::{cpu, device_rules, rootless};
+use crate::{cpu, rootless};
 use nix::libc;
 use nix::unistd::{AccessFlags, Pid, access};
 use oci_spec::runtime::{LinuxResources, Spec};
@@ -226,18 +227,30 @@ fn holding(directory: &Path, pid: i32) -> Option<PathBuf> {
     children(directory).iter().find_map(|child| holding(child, pid))
 }
 
-/// Sets which devices may be used, which the runtime itself is not bound by while it makes nodes.
+/// Makes ready which devices may be used: the runtime itself is not bound by it while it makes nodes.
 ///
 /// # Errors
 /// Names the rule.
-pub fn restrict_devices(spec: &Spec, memberships: &[Membership]) -> Result<()> {
+pub fn device_restriction<'a>(spec: &Spec, memberships: &'a [Membership]) -> Result<Restriction<'a>> {
     let rules = resources(spec).and_then(|resources| resources.devices().as_deref());
-    match device_rules::apply(rules.unwrap_or_default(), memberships) {
-        // Who may set no rules needs none: in its user namespaces no nodes can be made, and those of the host open to it
-        // and its container as the host has it.
+    unless_ordinary(Restriction::prepare(rules.unwrap_or_default(), memberships))
+}
+
+/// Sets which devices may be used.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn restrict_devices(restriction: &Restriction) -> Result<()> {
+    unless_ordinary(restriction.enforce())
+}
+
+/// Who may set no rules needs none: in its user namespaces no nodes can be made, and those of the host open to it and its
+/// container as the host has it.
+fn unless_ordinary<T: Default>(restricted: Result<T>) -> Result<T> {
+    match restricted {
         Err(error) if rootless::is_ordinary() => {
             warn(error);
-            Ok(())
+            Ok(T::default())
         }
         restricted => restricted,
     }

@@ -6,6 +6,7 @@ use crate::channel::{Channel, Message};
 use crate::config;
 use crate::container::{Container, ContainerId, Lock, Process, Record};
 use crate::descriptors::Passed;
+use crate::device_rules::Restriction;
 use crate::error::{Doing, Error, Result};
 use crate::init::Init;
 use crate::net_devices::Moved;
@@ -188,6 +189,8 @@ impl Creation<'_> {
         if let Some(filter) = &self.filter {
             filter.keep(&self.spec)?;
         }
+        // Made ready while the container process is at work.
+        let restriction = cgroups::device_restriction(&self.spec, cgroups)?;
         let mut is_ready = false;
         let mut needs_devices = false;
         loop {
@@ -199,7 +202,7 @@ impl Creation<'_> {
             }
             if is_ready && self.record.process.is_some() {
                 is_ready = false;
-                self.complete(cgroups)?;
+                self.complete(cgroups, &restriction)?;
                 if hooks::any_during_create(&self.spec) {
                     channel.send(&Message::HooksRun)?;
                 }
@@ -232,8 +235,8 @@ impl Creation<'_> {
     }
 
     /// What is left to do when the container process has made its environment: the last limits, and the hooks.
-    fn complete(&mut self, cgroups: &[Membership]) -> Result<(), Failure> {
-        cgroups::restrict_devices(&self.spec, cgroups)?;
+    fn complete(&mut self, cgroups: &[Membership], restriction: &Restriction) -> Result<(), Failure> {
+        cgroups::restrict_devices(restriction)?;
         self.delegate_cgroup(cgroups)?;
         self.run_hooks()
     }

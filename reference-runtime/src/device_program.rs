@@ -55,26 +55,39 @@ const NAME: &[u8; 16] = b"ocf_devices\0\0\0\0\0";
 /// How many programs of one cgroup are looked at; the kernel has no more than 64.
 const MOST: usize = 64;
 
-/// Loads a program that means the rules and attaches it to the cgroup, beside what is attached above it.
-///
-/// # Errors
-/// bpf(2) refuses.
-pub fn attach(rules: &[Rule], cgroup: &File) -> Result<()> {
-    let program = load(&program(rules)).doing(|| "load the program".into())?;
-    let mut attributes =
-        [cgroup.as_raw_fd().cast_unsigned(), program.as_raw_fd().cast_unsigned(), ATTACH_CGROUP_DEVICE, ALLOW_MULTI];
-    bpf(PROG_ATTACH, &mut attributes).doing(|| "attach the program".into()).map(drop)
-}
+/// A program that the kernel has checked and taken.
+#[derive(Debug)]
+pub struct Program(OwnedFd);
 
-/// As [`attach`], in the place of a program that was attached so before.
-///
-/// # Errors
-/// bpf(2) refuses.
-pub fn replace(rules: &[Rule], cgroup: &File) -> Result<()> {
-    let former = attached(cgroup).doing(|| "look for the former program".into())?;
-    // In this order nothing is allowed meanwhile that either denies.
-    attach(rules, cgroup)?;
-    former.iter().try_for_each(|program| detach(program, cgroup)).doing(|| "detach the former program".into())
+impl Program {
+    /// Loads a program that means the rules.
+    ///
+    /// # Errors
+    /// bpf(2) refuses.
+    pub fn load(rules: &[Rule]) -> Result<Self> {
+        load(&program(rules)).map(Program).doing(|| "load the program".into())
+    }
+
+    /// Attaches it to the cgroup, beside what is attached above it.
+    ///
+    /// # Errors
+    /// bpf(2) refuses.
+    pub fn attach(&self, cgroup: &File) -> Result<()> {
+        let (cgroup, program) = (cgroup.as_raw_fd().cast_unsigned(), self.0.as_raw_fd().cast_unsigned());
+        let mut attributes = [cgroup, program, ATTACH_CGROUP_DEVICE, ALLOW_MULTI];
+        bpf(PROG_ATTACH, &mut attributes).doing(|| "attach the program".into()).map(drop)
+    }
+
+    /// As [`Program::attach`], in the place of a program that was attached so before.
+    ///
+    /// # Errors
+    /// bpf(2) refuses.
+    pub fn replace(&self, cgroup: &File) -> Result<()> {
+        let former = attached(cgroup).doing(|| "look for the former program".into())?;
+        // In this order nothing is allowed meanwhile that either denies.
+        self.attach(cgroup)?;
+        former.iter().try_for_each(|program| detach(program, cgroup)).doing(|| "detach the former program".into())
+    }
 }
 
 /// Our own programs that are attached to this very cgroup.

@@ -2,7 +2,7 @@
 //! loaded as an eBPF program on v2.
 
 use crate::cgroups::{Membership, write};
-use crate::device_program;
+use crate::device_program::Program;
 use crate::error::{Doing, Error, Result};
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType as Type, Spec};
 use std::fmt;
@@ -44,6 +44,9 @@ const DEFAULTS: [(u32, Option<u32>); 9] = [
     (136, None),
 ];
 
+/// What is being done, for errors.
+const DOING: &str = "restrict the devices";
+
 /// Refuses rules that can't be read.
 ///
 /// # Errors
@@ -53,42 +56,69 @@ pub fn check(spec: &Spec) -> Result<()> {
     read(resources.and_then(|resources| resources.devices().as_deref()).unwrap_or_default()).map(drop)
 }
 
-/// Puts the rules in force for the container's cgroup.
-///
-/// # Errors
-/// They can't be expressed or loaded here.
-// [devices.rules-in-order]
-pub fn apply(rules: &[LinuxDeviceCgroup], memberships: &[Membership]) -> Result<()> {
-    enforce(rules, memberships, device_program::attach)
+/// Rules that are ready to be put in force for a container's cgroup.
+#[derive(Debug, Default)]
+pub struct Restriction<'a>(Option<Form<'a>>);
+
+/// What they are, by the version of cgroups.
+#[derive(Debug)]
+enum Form<'a> {
+    V1(List, &'a Membership),
+    V2(Program, File),
 }
 
-/// As [`apply`], in the place of the rules that are in force already.
-///
-/// # Errors
-/// The same.
-pub fn replace(rules: &[LinuxDeviceCgroup], memberships: &[Membership]) -> Result<()> {
-    enforce(rules, memberships, device_program::replace)
-}
-
-fn enforce(
-    rules: &[LinuxDeviceCgroup],
-    memberships: &[Membership],
-    attach: fn(&[Rule], &File) -> Result<()>,
-) -> Result<()> {
-    let rules = read(rules)?;
-    if rules.is_empty() {
-        return Ok(());
-    }
-    let rules = with_defaults(&rules);
-    let what = || "restrict the devices".to_owned();
-    let v1 = memberships.iter().find(|member| member.hierarchy.names.iter().any(|name| name == "devices"));
-    match v1.or_else(|| memberships.iter().find(|member| member.hierarchy.is_unified())) {
-        Some(member) if member.hierarchy.is_unified() => {
-            let cgroup = File::open(&member.directory).doing(what)?;
-            attach(&rules, &cgroup).doing(what)
+impl<'a> Restriction<'a> {
+    /// Makes the rules ready; on v2 the kernel checks them here, which takes most of the time.
+    ///
+    /// # Errors
+    /// They can't be expressed or loaded here.
+    // [devices.rules-in-order]
+    pub fn prepare(rules: &[LinuxDeviceCgroup], memberships: &'a [Membership]) -> Result<Self> {
+        let rules = read(rules)?;
+        if rules.is_empty() {
+            return Ok(Restriction(None));
         }
-        Some(member) => List::of(&rules).doing(what)?.write(member).doing(what),
-        None => Err(Error::new("no cgroup hierarchy that could is mounted")).doing(what),
+        let v1 = memberships.iter().find(|member| member.hierarchy.names.iter().any(|name| name == "devices"));
+        let form = match v1.or_else(|| memberships.iter().find(|member| member.hierarchy.is_unified())) {
+            Some(member) => Form::of(&with_defaults(&rules), member),
+            None => Err(Error::new("no cgroup hierarchy that could is mounted")),
+        };
+        form.map(|form| Restriction(Some(form))).doing(|| DOING.into())
+    }
+
+    /// Puts the rules in force.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn enforce(&self) -> Result<()> {
+        match &self.0 {
+            None => Ok(()),
+            Some(Form::V1(list, member)) => list.write(member),
+            Some(Form::V2(program, cgroup)) => program.attach(cgroup),
+        }
+        .doing(|| DOING.into())
+    }
+
+    /// Puts the rules in force in the place of others of the kind, if there are rules.
+    ///
+    /// # Errors
+    /// As for [`Restriction::enforce`].
+    pub fn replace(&self) -> Result<()> {
+        match &self.0 {
+            Some(Form::V2(program, cgroup)) => program.replace(cgroup).doing(|| DOING.into()),
+            // A list of v1 begins anew by itself.
+            _ => self.enforce(),
+        }
+    }
+}
+
+impl<'a> Form<'a> {
+    fn of(rules: &[Rule], member: &'a Membership) -> Result<Self> {
+        if !member.hierarchy.is_unified() {
+            return List::of(rules).map(|list| Form::V1(list, member));
+        }
+        let cgroup = File::open(&member.directory).doing(|| format!("open {}", member.directory.display()))?;
+        Program::load(rules).map(|program| Form::V2(program, cgroup))
     }
 }
 

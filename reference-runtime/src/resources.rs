@@ -1,8 +1,9 @@
 //! The limits of `linux.resources`: each chapter says what its properties become, here that is checked and written.
 
 use crate::cgroups::{self, Membership};
+use crate::device_rules::Restriction;
 use crate::error::{Doing, Error, Result};
-use crate::{block_io, cpu, device_rules, hugepage_limits, memory, network, pids, rdma, unified};
+use crate::{block_io, cpu, hugepage_limits, memory, network, pids, rdma, unified};
 use oci_spec::runtime::LinuxResources;
 use serde_json::Value;
 use std::fmt::Display;
@@ -226,7 +227,7 @@ pub fn update(resources: &LinuxResources, memberships: &[Membership]) -> Result<
     check(resources, memberships)?;
     set(resources, memberships, Moment::Birth)?;
     set(resources, memberships, Moment::End)?;
-    device_rules::replace(resources.devices().as_deref().unwrap_or_default(), memberships)
+    Restriction::prepare(resources.devices().as_deref().unwrap_or_default(), memberships)?.replace()
 }
 
 fn settings(resources: &LinuxResources) -> Result<Vec<Setting>> {
