@@ -15,7 +15,7 @@ use crate::{cgroup_owner, hooks, id_mapped_mounts, intel_rdt, namespaces, proces
 use nix::sched::CloneFlags;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, geteuid};
 use oci_spec::runtime::{Hooks, Spec};
 use std::fs::{self, File};
 use std::io::Write;
@@ -168,15 +168,18 @@ impl Creation<'_> {
         channel: &Channel,
         cgroups: impl Iterator<Item = &'m Membership>,
     ) -> Result<()> {
+        // Once the child is mapped it takes the ids of its user namespace and hides. From then on a caller who is not root
+        // reaches neither its score, which the container process inherits, nor, in cgroups of version 1, the child itself.
+        if let Some(process) = self.spec.process() {
+            process::set_oom_score(process, child)?;
+        }
+        let (early, late) = if geteuid().is_root() { (None, Some(cgroups)) } else { (Some(cgroups), None) };
+        early.map_or(Ok(()), |cgroups| cgroups::join(cgroups, child))?;
         if birth.flags().contains(CloneFlags::CLONE_NEWUSER) {
             namespaces::write_mappings(&self.spec, child)?;
             channel.send(&Message::Mapped)?;
         }
-        cgroups::join(cgroups, child)?;
-        // Inherited by the container process, whose own file an unprivileged caller can't write to.
-        if let Some(process) = self.spec.process() {
-            process::set_oom_score(process, child)?;
-        }
+        late.map_or(Ok(()), |cgroups| cgroups::join(cgroups, child))?;
         channel.send(&Message::Placed)?;
         match birth {
             Birth::Direct(_) => self.adopt(child),

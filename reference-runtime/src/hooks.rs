@@ -1,13 +1,13 @@
 //! Programs that run at set moments of a container's life, each with the container's state on its standard input.
 
 use crate::error::{Doing, Error, Result, warn};
-use crate::signals::release_held;
+use crate::signals;
 use crate::state::State;
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::signal::{SigHandler, Signal, killpg, signal};
+use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stdin, execve, fork, setpgid};
 use oci_spec::runtime::{Hook, Hooks, Spec};
@@ -125,11 +125,9 @@ impl Program {
     }
 
     fn become_it(&self, stdin: &File) -> nix::Result<Infallible> {
-        release_held()?;
         dup2_stdin(stdin)?;
         setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
-        // SAFETY: no handler is set, only the default that Rust's start-up had replaced.
-        unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
+        signals::reset()?;
         execve(&self.path, &self.arguments, &self.environment)
     }
 }

@@ -10,7 +10,7 @@ use ocf_runtime::engine::{exec, list};
 use ocf_runtime::error::{Doing, Error, Result};
 use ocf_runtime::lifecycle::{self, Alive, Found, Request};
 use ocf_runtime::state::State;
-use ocf_runtime::{config, features, own_program, run, state};
+use ocf_runtime::{config, features, own_program, run, signals, state};
 use oci_spec::runtime::LinuxResources;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,6 +39,7 @@ fn main() -> ExitCode {
 impl Operation {
     fn carry_out(self, root: PathBuf) -> Result<u8> {
         self.passed().close_others();
+        signals::await_children().doing(|| "await children".into())?;
         let find = |id: &str| -> Result<Found> { lifecycle::find(&root, &id.parse()?) };
         match self {
             Operation::Create(bundle) => bundle.request(root).and_then(|request| lifecycle::create(&request)).map(drop),

@@ -4,10 +4,9 @@ use crate::descriptors::Passed;
 use crate::error::{Doing, Error, Result};
 use crate::lsm::Labels;
 use crate::seccomp::Filter;
-use crate::{capabilities, memory_policy, personality, procfs, rlimits, scheduling, seccomp, user};
+use crate::{capabilities, memory_policy, personality, procfs, rlimits, scheduling, seccomp, signals, user};
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{AccessFlags, Pid, access, chdir, getcwd};
 use oci_spec::runtime::{Process, Spec};
 use std::convert::Infallible;
@@ -140,8 +139,7 @@ impl Program {
     /// # Errors
     /// None of the files can be executed; the process is as before.
     pub fn execute(&self) -> Result<Infallible> {
-        // SAFETY: no handler is set, only the default that Rust's start-up had replaced.
-        unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.doing(|| "reset SIGPIPE".into())?;
+        signals::reset().doing(|| "reset signals".into())?;
         self.passed.let_go()?;
         let (arguments, environment) = (pointers(&self.arguments), pointers(&self.environment));
         let mut last = Errno::ENOENT;

@@ -1,12 +1,42 @@
-//! Signals that come while a process waits for another one, whose they are.
+//! Signals that come while a process waits for another one, whose they are; and none that its caller keeps from a program.
 
 use crate::error::{Doing, Result};
-use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
-use std::cell::Cell;
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
 
-thread_local! {
-    /// The mask of this thread from before its signals were held.
-    static BEFORE: Cell<Option<SigSet>> = const { Cell::new(None) };
+/// Takes every signal as a new process does: whoever runs under nohup(1), or blocks what it waits for, would have all
+/// programs in its containers do so; and Rust's start-up ignores SIGPIPE.
+///
+/// # Errors
+/// The kernel refuses.
+// [hardening.signals-not-ignored] [hardening.signals-unblocked]
+pub fn reset() -> nix::Result<()> {
+    // The kernel's sigaction, nothing set in it; the C library keeps two signals from its own call.
+    let plain = [0_u64; 4];
+    let (none, size) = (std::ptr::null_mut::<u64>(), size_of::<u64>());
+    for number in (1..=LAST).filter(|it| ![libc::SIGKILL, libc::SIGSTOP].contains(it)) {
+        // SAFETY: the pointer is that of a live action, the default one, which runs no code.
+        Errno::result(unsafe { libc::syscall(libc::SYS_rt_sigaction, number, plain.as_ptr(), none, size) })?;
+    }
+    let nothing = 0_u64;
+    // SAFETY: as above, for a mask in which nothing is set.
+    let set = unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const nothing, none, size) };
+    Errno::result(set).map(drop)
+}
+
+/// The last signal that Linux has.
+const LAST: i32 = 64;
+
+/// Makes the ends of children known again: a caller that does not want to know of its own ignores SIGCHLD, and whoever
+/// inherits that can wait for nobody.
+///
+/// # Errors
+/// The kernel refuses.
+// [hardening.any-caller]
+pub fn await_children() -> nix::Result<()> {
+    // SAFETY: the default is no handler.
+    unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }.map(drop)
 }
 
 /// All signals of the calling thread, kept waiting until this is dropped; so none gets lost before there is a process
@@ -23,7 +53,6 @@ impl Held {
         let mut before = SigSet::empty();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut before))
             .doing(|| "hold signals back".into())?;
-        BEFORE.set(Some(before));
         Ok(Held(before))
     }
 
@@ -36,17 +65,8 @@ impl Held {
     }
 }
 
-/// Gives a child the mask that its parent had before it held signals, if it does.
-///
-/// # Errors
-/// The kernel refuses.
-pub(crate) fn release_held() -> nix::Result<()> {
-    BEFORE.get().map_or(Ok(()), |before| sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None))
-}
-
 impl Drop for Held {
     fn drop(&mut self) {
-        BEFORE.set(None);
         let _ = self.release();
     }
 }
