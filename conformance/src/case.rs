@@ -20,7 +20,7 @@ mod rootfs;
 mod step;
 
 pub use action::Action;
-pub use caller::{Caller, Limit, Stdio};
+pub use caller::{Caller, Capabilities, IoClass, IoPriority, Limit, Persona, Policy, Propagation, SecureBit, Stdio};
 pub use program::Hook;
 pub use question::{Question, Try};
 pub use rootfs::{Empty, Entry, Node};
@@ -31,7 +31,7 @@ pub const MAIN: &str = "main";
 
 /// One test case, as a fixture file writes it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Case {
     /// What the case shows, in one short phrase without "should".
     pub about: String,
@@ -74,6 +74,10 @@ pub struct Case {
     /// A merge patch on this very case: its positive twin, which the same runtime must accept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<Value>,
+    /// What the process's witness does to itself before it reports: for controls, in which a fact that a runtime ought
+    /// to have set right is wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before_report: Vec<Order>,
     /// What the witness tries inside.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub questions: Vec<Question>,
@@ -130,11 +134,21 @@ pub enum Raw {
 pub struct Base {
     /// What this base is, in one phrase.
     pub about: String,
+    /// The stem of the base from which it differs; then `config` is a merge patch on that one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
     /// The whole config.json, without `ociVersion`, which the harness sets.
     pub config: Value,
-    /// The root file system, by absolute path.
+    /// The root file system, by absolute path; ids of owners are the container's.
     #[serde(default)]
     pub rootfs: BTreeMap<String, Entry>,
+    /// The state of whoever calls the runtime, as far as a case does not say it.
+    #[serde(default, skip_serializing_if = "Caller::is_plain")]
+    pub caller: Caller,
+    /// Namespaces, as entries of `linux.namespaces`, without which this caller can make no container: whatever list a
+    /// case gives, one that lacks such a type gets it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub namespaces: Vec<Value>,
 }
 
 /// Why a case can't be used as it stands.
@@ -204,6 +218,7 @@ impl Case {
                 serde_json::from_value(patch.clone()).map_err(|e| CaseError::new(format!("patch: {e}")))?;
             json_patch::patch(&mut config, &patch).map_err(|e| CaseError::new(format!("patch: {e}")))?;
         }
+        base.add_namespaces(&mut config);
         Ok(Some(config))
     }
 
@@ -248,12 +263,31 @@ impl Base {
     pub fn parse(text: &str) -> Result<Self, CaseError> {
         serde_json::from_str(text).map_err(|e| CaseError::new(e.to_string()))
     }
+
+    /// This base as a whole, if `first` is the one that it is of.
+    #[must_use]
+    pub fn on(self, first: Self) -> Self {
+        let (mut config, mut rootfs) = (first.config, first.rootfs);
+        json_patch::merge(&mut config, &self.config);
+        rootfs.extend(self.rootfs);
+        Self { config, rootfs, ..self }
+    }
+
+    fn add_namespaces(&self, config: &mut Value) {
+        let Some(listed) = config.pointer_mut("/linux/namespaces").and_then(Value::as_array_mut) else { return };
+        for entry in &self.namespaces {
+            if !listed.iter().any(|its| its["type"] == entry["type"]) {
+                listed.push(entry.clone());
+            }
+        }
+    }
 }
 
 /// The placeholders that stand for what only a run knows, in every string of a case.
 ///
-/// `${bundle}`, `${rootfs}`, `${host}` (a scratch directory of the case), `${hook:NAME}`, `${id:NAME}` (the id of a
-/// container) and `${apparmor-profile}` (one that the host has for containers).
+/// `${bundle}`, `${rootfs}`, `${host}` (a scratch directory of the case), `${long}` (the longest name of a file),
+/// `${apparmor-profile}` (one that the host has for containers), `${hook:NAME}`, and of a container `${id:NAME}`,
+/// `${bundle:NAME}` and `${pid-file:NAME}`. What lies in `${host}/outside` before the first step is listed after each.
 #[derive(Clone, Debug, Default)]
 pub struct Placeholders(pub BTreeMap<String, String>);
 

@@ -17,6 +17,7 @@ mod create;
 mod delete;
 mod devices;
 mod errors;
+mod hardening;
 mod hooks;
 mod hostname;
 mod kill;
@@ -66,6 +67,7 @@ const CHAPTERS: &[(&str, Expect)] = &[
     ("delete", delete::expect),
     ("devices", devices::expect),
     ("errors", errors::expect),
+    ("hardening", hardening::expect),
     ("hooks", hooks::expect),
     ("hostname", hostname::expect),
     ("kill", kill::expect),
@@ -178,14 +180,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::case::Base;
     use crate::judge::testing;
     use crate::suite;
 
     /// Every fixture, every control and every base, as if it had been run up to its first step.
     fn runs() -> Vec<Evidence> {
         let bases: std::collections::BTreeMap<_, _> =
-            ocf_fixtures::BASES.iter().map(|(stem, text)| (*stem, Base::parse(text).unwrap())).collect();
+            ocf_fixtures::BASES.iter().map(|(stem, _)| (*stem, suite::base(stem).unwrap())).collect();
         let cases = suite::fixtures().unwrap();
         let with_controls = cases.into_iter().flat_map(|(name, case)| {
             let control = case.control().unwrap();

@@ -14,8 +14,13 @@ pub const EMBEDDED: &[(&str, &str)] = &[
     ("rdt", include_str!("../profiles/rdt.json")),
     ("selinux", include_str!("../profiles/selinux.json")),
     ("apparmor", include_str!("../profiles/apparmor.json")),
+    ("hardening", include_str!("../profiles/hardening.json")),
+    ("rootless", include_str!("../profiles/rootless.json")),
     ("static", include_str!("../profiles/static.json")),
 ];
+
+/// The chapter about attacks: it belongs to a profile only by its name, and so never to what conformance is.
+pub const BESIDE: &str = "hardening";
 
 /// One profile file. `conformant` is a statement about a profile.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -32,9 +37,12 @@ pub struct Profile {
     /// Only requirements that need one of these facts belong to it; whatever they need when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<BTreeSet<Need>>,
-    /// The chapters that belong to it; all of the specification when left out.
+    /// The chapters that belong to it; all but the one that stands beside the specification when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chapters: Option<BTreeSet<String>>,
+    /// The stem of the base from which its cases start; `plain` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     /// The levels that belong to it.
     pub levels: Vec<Level>,
     /// Requirements that don't belong to it, with the reason.
@@ -68,6 +76,12 @@ impl Profile {
         }
     }
 
+    /// Whether its base is called by an ordinary user.
+    pub fn is_rootless(&self) -> Result<bool, String> {
+        let base = self.base.as_deref().map(crate::suite::base).transpose()?;
+        Ok(base.is_some_and(|base| base.caller.uid.is_some_and(|uid| uid != 0)))
+    }
+
     /// The default on this host: `linux-v1` where memory and pids are on cgroup v1, else `linux-core`.
     pub fn default_name(host: &HostFacts) -> &'static str {
         if host.cgroups.v1.contains("memory") && host.cgroups.v1.contains("pids") { "linux-v1" } else { "linux-core" }
@@ -81,9 +95,13 @@ impl Profile {
             && requirement.not_checked.is_none()
             && !requirement.draft
             && self.levels.contains(&requirement.level)
-            && self.chapters.as_ref().is_none_or(|chapters| chapters.contains(requirement.id.chapter()))
+            && self.has_chapter(requirement.id.chapter())
             && !self.except.contains_key(&requirement.id)
             && self.suits(&requirement.needs.iter().filter_map(|need| need.parse().ok()).collect::<Vec<_>>())
+    }
+
+    fn has_chapter(&self, chapter: &str) -> bool {
+        self.chapters.as_ref().map_or(chapter != BESIDE, |chapters| chapters.contains(chapter))
     }
 
     /// Whether what has these needs is decided on its sort of host.

@@ -14,7 +14,7 @@ use crate::evidence::{Evidence, Header, Identity, Role};
 use crate::expectation::Expectation;
 use crate::host::HostFacts;
 use crate::judge::{Conclusion, Decided, Unusable, Verdict, Waivers, conclude, exit_status};
-use crate::profile::Profile;
+use crate::profile::{BESIDE, Profile};
 
 pub mod html;
 pub mod junit;
@@ -311,6 +311,12 @@ impl Report {
     /// All of the profile together.
     pub fn total(&self) -> Tally {
         self.requirements.iter().filter(|it| it.in_profile).map(|it| it.verdict).collect()
+    }
+
+    /// What the run shows of known attacks, where that is no matter of its profile.
+    pub fn beside(&self) -> Tally {
+        let beside = |it: &&Entry| !it.in_profile && it.id.chapter() == BESIDE;
+        self.requirements.iter().filter(beside).map(|it| it.verdict).collect()
     }
 
     /// What failed: the profile's MUSTs, its SHOULDs, and what is not of the profile, each in the

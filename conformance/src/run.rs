@@ -3,10 +3,12 @@
 mod action;
 mod before;
 mod bundle;
+mod caller;
 pub mod cgroups;
 pub mod job;
 mod network;
 pub mod observe;
+mod ordinary;
 mod process;
 pub mod registry;
 mod sandbox;

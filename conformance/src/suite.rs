@@ -101,6 +101,8 @@ struct Run<'a> {
     adapter: Adapter,
     runtime: PathBuf,
     spec: Version,
+    /// The stem of the base from which cases start that name none.
+    base: String,
 }
 
 /// Runs the suite. `progress` is told of each case that is done, of how many.
@@ -110,11 +112,15 @@ struct Run<'a> {
 pub fn gather(options: &Options, progress: &(dyn Fn(usize, usize, &str) + Sync)) -> Result<Gathered, String> {
     need_root()?;
     let started = (Instant::now(), now());
-    let host = HostFacts::gather(options.view);
+    let mut host = HostFacts::gather(options.view);
     let (adapter_name, adapter) = Adapter::choose(&options.runtime, options.adapter.as_deref())?;
     let profile_name = options.profile.clone().unwrap_or_else(|| Profile::default_name(&host).to_owned());
     let filter = Filter::parse(&options.filters)?;
     let profile = filter.narrow(Profile::of_runtimes(&profile_name)?);
+    if profile.is_rootless()? {
+        // Whoever calls the runtime has none, and nothing that needs one can be seen.
+        host.capabilities.clear();
+    }
     let runner = Runner::begin(options.view)?;
     let runner = match &options.supervisor {
         Some(file) => runner.with_supervisor(file),
@@ -122,7 +128,8 @@ pub fn gather(options: &Options, progress: &(dyn Fn(usize, usize, &str) + Sync))
     };
     let (runtime, sha256) = private_copy(&options.runtime, runner.directory(), adapter.copy)?;
     let name = options.runtime.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-    let mut run = Run { options, runner, adapter, runtime, spec: VERSIONS[0] };
+    let base = profile.base.clone().unwrap_or_else(|| select::PLAIN.to_owned());
+    let mut run = Run { options, runner, adapter, runtime, spec: VERSIONS[0], base };
     let (version, features) = run.probe()?;
     run.spec = options.spec.unwrap_or_else(|| newest_claimed(features.as_ref(), run.adapter.claims));
     let header = Header {
@@ -136,9 +143,9 @@ pub fn gather(options: &Options, progress: &(dyn Fn(usize, usize, &str) + Sync))
         profile: profile_name,
         started: started.1,
     };
-    let select::Plan { cases, left_out } = select::plan(options, &filter, &header)?;
+    let select::Plan { cases, left_out } = select::plan(options, &filter, &header, &run.base)?;
     let before = state::HostState::look();
-    let base = run.one(base_case()?);
+    let base = run.one(base_case(&run.base)?);
     let unusable = if options.gate { Unusable::of(&base) } else { None };
     let mut evidence = vec![base];
     let mut stopped = None;
@@ -195,8 +202,9 @@ impl Run<'_> {
         if self.adapter.operations.features.is_some() {
             steps.push(call("features", Verb::Features, &[]));
         }
+        let Planned { base, .. } = base_case(&self.base)?;
         let case = Case { about: "the runtime's own words".to_owned(), steps: Some(steps), ..Case::default() };
-        let Planned { base, .. } = base_case()?;
+        let case = select::called(case, &base);
         let probed = self.one(Planned { name: "probe".to_owned(), role: Role::Base, case, base });
         if let Some(trouble) = probed.trouble {
             return Err(trouble);
@@ -381,9 +389,10 @@ fn timed_out(evidence: &Evidence) -> bool {
 }
 
 /// The base that cases start from, as a case that changes nothing.
-fn base_case() -> Result<Planned, String> {
-    let case = Case { about: "the base bundle".to_owned(), ..Case::default() };
-    Ok(Planned { name: format!("base/{}", select::PLAIN), role: Role::Base, case, base: select::base(select::PLAIN)? })
+fn base_case(stem: &str) -> Result<Planned, String> {
+    let base = select::base(stem)?;
+    let case = select::called(Case { about: "the base bundle".to_owned(), ..Case::default() }, &base);
+    Ok(Planned { name: format!("base/{stem}"), role: Role::Base, case, base })
 }
 
 /// The newest version of the specification that `features` claims, or the adapter's, among those that are known.

@@ -162,6 +162,9 @@ impl Instruction {
             Order::Ask { name, what } => Self::ask(step, name, what),
             Order::Handle(signal) => Self::handle(signal),
             Order::Spawn {} => Self::spawn(),
+            Order::Ignore(signal) => Self::new(["ignore", signal]),
+            Order::Block(signal) => Self::new(["block", signal]),
+            Order::Keyring(name) => Self::new(["keyring", name]),
         }
     }
 

@@ -84,6 +84,38 @@ fn one_that_runs_the_base_whatever_it_is_given() {
     hold_to_its_list("base-always", |outcome| matches!(outcome.expectation.matcher, Matcher::Refused(_)));
 }
 
+/// What the chapter on attacks is for: each of these has to be found with one that takes no care.
+const CARELESS: [&str; 12] = [
+    "hardening.directory-inside",
+    "hardening.every-call-ends",
+    "hardening.mounts-stay-inside",
+    "hardening.no-foreign-terminal",
+    "hardening.nothing-outside-changes",
+    "hardening.nothing-outside-shows",
+    "hardening.own-keyring",
+    "hardening.own-session",
+    "hardening.pid-file-not-followed",
+    "hardening.real-proc",
+    "hardening.signals-not-ignored",
+    "hardening.signals-unblocked",
+];
+
+#[test]
+fn one_that_takes_no_care() {
+    let bench = Bench::set_up("naive");
+    let options = Options { filters: vec!["hardening".to_owned()], ..bench.options() };
+    let gathered = suite::gather(&options, &|_, _, _| {}).unwrap_or_else(|why| panic!("naive: {why}"));
+    let decided = libtest::judged(&gathered);
+    let failed: BTreeSet<&str> =
+        decided.iter().filter(|it| it.verdict == Verdict::Fail).map(|it| it.id.as_str()).collect();
+    let missed: Vec<_> = CARELESS.iter().filter(|id| !failed.contains(*id)).collect();
+    let told = |id: &&&str| {
+        let found = decided.iter().find(|it| it.id.as_str() == **id);
+        format!("{id}: {:?}", found.map(|it| (it.verdict, it.reason().map(ToString::to_string))))
+    };
+    assert!(missed.is_empty(), "not found:\n  {}", missed.iter().map(told).collect::<Vec<_>>().join("\n  "));
+}
+
 /// What can't be known from outside, by the calls and their answers alone.
 fn speaks_of_a_container(outcome: &Outcome) -> bool {
     let expectation = &outcome.expectation;

@@ -9,6 +9,8 @@ use crate::{Witness, credentials, descriptors, files, kernel, network, orders, s
 
 const PR_GET_DUMPABLE: i32 = 3;
 const PR_GET_SECCOMP: i32 = 21;
+const PR_GET_SECUREBITS: i32 = 27;
+const PR_GET_TIMERSLACK: i32 = 30;
 const PR_GET_NO_NEW_PRIVS: i32 = 39;
 
 /// Limits by number (getrlimit(2)).
@@ -65,6 +67,10 @@ const FACTS: &[(&str, Look)] = &[
     ("timens-offsets", || files::kernel_text("/proc/self/timens_offsets")),
     ("root", root),
     ("interfaces", network::interfaces),
+    ("session-keyring", || kernel::session_keyring().map(Value::from)),
+    ("securebits", || kernel::process_option(PR_GET_SECUREBITS, 0, 0).map(Value::from)),
+    ("timer-slack", || kernel::process_option(PR_GET_TIMERSLACK, 0, 0).map(Value::from)),
+    ("controlling-terminal", controlling_terminal),
     ("dumpable", || kernel::process_option(PR_GET_DUMPABLE, 0, 0).map(Value::from)),
 ];
 
@@ -99,6 +105,17 @@ fn limits() -> io::Result<Value> {
 fn oom_score_adj() -> io::Result<Value> {
     let text = files::read("/proc/self/oom_score_adj", 64)?;
     let number = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse::<i32>().ok());
+    number.map(Value::from).ok_or_else(|| io::Error::from_raw_os_error(kernel::EINVAL))
+}
+
+/// The device number of the session's terminal, 0 for none: the seventh field of /proc/self/stat (proc(5)).
+fn controlling_terminal() -> io::Result<Value> {
+    let text = files::read("/proc/self/stat", 4096)?;
+    let number = std::str::from_utf8(&text).ok().and_then(|text| {
+        // The name may hold anything but its end; from there the state is the third field.
+        let (_, rest) = text.rsplit_once(')')?;
+        rest.split_whitespace().nth(4)?.parse::<i32>().ok()
+    });
     number.map(Value::from).ok_or_else(|| io::Error::from_raw_os_error(kernel::EINVAL))
 }
 

@@ -248,6 +248,19 @@ pub fn persona() -> io::Result<i32> {
     check(unsafe { personality(0xffff_ffff) })
 }
 
+/// The serial number of the session keyring; the user's own one stands in for a session that has none.
+pub fn session_keyring() -> io::Result<i64> {
+    const GET_KEYRING_ID: usize = 0;
+    const SESSION_KEYRING: i64 = -3;
+    call("keyctl", [GET_KEYRING_ID, SESSION_KEYRING as usize, 0, 0, 0, 0])
+}
+
+pub fn join_session_keyring(name: &str) -> io::Result<()> {
+    const JOIN_SESSION_KEYRING: usize = 1;
+    let name = CString::new(name).map_err(|_| io::Error::from_raw_os_error(EINVAL))?;
+    call("keyctl", [JOIN_SESSION_KEYRING, name.as_ptr().addr(), 0, 0, 0, 0]).map(drop)
+}
+
 /// The working directory, as the kernel has it.
 pub fn working_directory() -> io::Result<Vec<u8>> {
     let mut path = vec![0; 4096];
@@ -403,10 +416,19 @@ pub fn blocked_signals() -> io::Result<u64> {
     Ok(mask)
 }
 
+pub fn block(signal: i32) -> io::Result<i64> {
+    const SIG_BLOCK: usize = 0;
+    change_mask(SIG_BLOCK, signal)
+}
+
 pub fn unblock(signal: i32) -> io::Result<i64> {
     const SIG_UNBLOCK: usize = 1;
+    change_mask(SIG_UNBLOCK, signal)
+}
+
+fn change_mask(how: usize, signal: i32) -> io::Result<i64> {
     let mask = 1_u64 << (signal - 1);
-    call("rt_sigprocmask", [SIG_UNBLOCK, (&raw const mask).addr(), 0, size_of::<u64>(), 0, 0])
+    call("rt_sigprocmask", [how, (&raw const mask).addr(), 0, size_of::<u64>(), 0, 0])
 }
 
 pub fn is_ignored(signal: i32) -> io::Result<bool> {
@@ -422,6 +444,10 @@ pub fn set_handler(number: i32, handler: extern "C" fn(i32)) -> io::Result<()> {
 
 pub fn set_default(number: i32) -> io::Result<()> {
     dispose(number, SIG_DFL)
+}
+
+pub fn set_ignored(number: i32) -> io::Result<()> {
+    dispose(number, SIG_IGN as usize)
 }
 
 fn dispose(number: i32, handler: usize) -> io::Result<()> {

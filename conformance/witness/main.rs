@@ -18,6 +18,7 @@
 #![no_main]
 
 use std::ffi::{CStr, c_char, c_int};
+use std::io;
 
 mod calls;
 mod child;
@@ -95,6 +96,9 @@ impl Witness {
                 Ok(()) => self.journal.event("handling", &[("signal", Value::text(name))]),
                 Err(error) => self.trouble(instruction, &errno::name(&error)),
             },
+            ["ignore", name] => self.done_to_itself(instruction, signals::ignore(name)),
+            ["block", name] => self.done_to_itself(instruction, signals::block(name)),
+            ["keyring", name] => self.done_to_itself(instruction, kernel::join_session_keyring(name)),
             ["spawn"] => match child::sleeper() {
                 Ok(pid) => self.journal.event("spawned", &[("pid", Value::from(pid))]),
                 Err(error) => self.trouble(instruction, &errno::name(&error)),
@@ -110,6 +114,13 @@ impl Witness {
                 self.trouble(instruction, &errno::name(&error))
             }
             _ => self.trouble(instruction, "unknown instruction"),
+        }
+    }
+
+    /// What was meant to change this process has to have changed it.
+    fn done_to_itself(&mut self, instruction: &[String], done: io::Result<()>) {
+        if let Err(error) = done {
+            self.trouble(instruction, &errno::name(&error));
         }
     }
 

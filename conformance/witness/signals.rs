@@ -85,6 +85,16 @@ pub fn handle(journal: &Journal, signal: &str) -> io::Result<()> {
     kernel::set_handler(number, leave_record)
 }
 
+/// Ignores a signal.
+pub fn ignore(signal: &str) -> io::Result<()> {
+    kernel::set_ignored(number(signal)?)
+}
+
+/// Blocks a signal.
+pub fn block(signal: &str) -> io::Result<()> {
+    kernel::block(number(signal)?).map(drop)
+}
+
 /// Gives the handled signals back to the kernel, in a child that must not speak.
 pub fn forget_handlers() {
     for signal in (1..=LAST).filter(|signal| RECORDS[*signal as usize].get().is_some()) {

@@ -17,6 +17,7 @@ pub const CHAPTERS: &[(&str, &str)] = &[
     chapter!("delete"),
     chapter!("errors"),
     chapter!("command-line"),
+    chapter!("hardening"),
     chapter!("bundle"),
     chapter!("conversion"),
     chapter!("version"),

@@ -27,13 +27,9 @@ pub struct Chrooted;
 
 impl Body for Chrooted {
     fn make(&self, call: &Call, container: &mut Container, config: &Value) -> Result<i32, Failure> {
-        let root = config.pointer("/root/path").and_then(Value::as_str).ok_or("root.path is missing")?;
-        let root = container.bundle.join(root);
-        let made = bind_all(&root, config, &mut container.mounts).and_then(|()| {
-            let gate = gate(call, container)?;
-            mkfifo(&gate, Mode::S_IRWXU).map_err(|e| format!("make {}: {e}", gate.display()))?;
-            wait_in_child(&gate, &root, config)
-        });
+        let root = root(container, config)?;
+        let made =
+            bind_all(&root, config, &mut container.mounts).and_then(|()| launch(call, container, &root, config, "/"));
         if made.is_err() {
             unmount_all(&container.mounts)?;
         }
@@ -63,12 +59,32 @@ impl Body for Chrooted {
     }
 }
 
+/// The container's root file system.
+pub fn root(container: &Container, config: &Value) -> Result<PathBuf, Failure> {
+    let root = config.pointer("/root/path").and_then(Value::as_str).ok_or("root.path is missing")?;
+    Ok(container.bundle.join(root))
+}
+
+/// Forks the process that becomes the program in `directory`, as it is called from the new root.
+pub fn launch(
+    call: &Call,
+    container: &Container,
+    root: &Path,
+    config: &Value,
+    directory: &str,
+) -> Result<i32, Failure> {
+    let gate = gate(call, container)?;
+    mkfifo(&gate, Mode::S_IRWXU).map_err(|e| format!("make {}: {e}", gate.display()))?;
+    wait_in_child(&gate, root, config, directory)
+}
+
 /// The FIFO behind which the program waits for start.
 fn gate(call: &Call, container: &Container) -> Result<PathBuf, Failure> {
     Ok(directory(call, &container.id)?.join("gate"))
 }
 
-fn bind_all(root: &Path, config: &Value, done: &mut Vec<PathBuf>) -> Result<(), Failure> {
+/// Makes the config's bind mounts at paths that are there.
+pub fn bind_all(root: &Path, config: &Value, done: &mut Vec<PathBuf>) -> Result<(), Failure> {
     for entry in config.get("mounts").and_then(Value::as_array).into_iter().flatten() {
         let options: Vec<_> = entry["options"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let recursive = options.contains(&"rbind");
@@ -95,7 +111,7 @@ fn unmount_all(mounts: &[PathBuf]) -> Result<(), Failure> {
 }
 
 /// Forks the process that becomes the program when something comes through the gate.
-fn wait_in_child(gate: &Path, root: &Path, config: &Value) -> Result<i32, Failure> {
+fn wait_in_child(gate: &Path, root: &Path, config: &Value, directory: &str) -> Result<i32, Failure> {
     let arguments = config.pointer("/process/args").and_then(Value::as_array).into_iter().flatten();
     let arguments: Vec<_> = arguments.filter_map(|word| CString::new(word.as_str()?).ok()).collect();
     let program = arguments.first().ok_or("process.args is missing")?;
@@ -106,7 +122,7 @@ fn wait_in_child(gate: &Path, root: &Path, config: &Value) -> Result<i32, Failur
     match unsafe { fork() }.map_err(|e| format!("fork: {e}"))? {
         ForkResult::Parent { child } => Ok(child.as_raw()),
         ForkResult::Child => {
-            let why = become_program(opened, root, program, &arguments);
+            let why = become_program(opened, root, program, &arguments, directory);
             eprintln!("{}: {why}", Path::new(std::ffi::OsStr::from_bytes(program.as_bytes())).display());
             std::process::exit(127);
         }
@@ -114,11 +130,11 @@ fn wait_in_child(gate: &Path, root: &Path, config: &Value) -> Result<i32, Failur
 }
 
 /// Returns only what went wrong.
-fn become_program(mut gate: File, root: &Path, program: &CString, arguments: &[CString]) -> String {
+fn become_program(mut gate: File, root: &Path, program: &CString, arguments: &[CString], directory: &str) -> String {
     if let Err(e) = gate.read_exact(&mut [0]) {
         return format!("wait at the gate: {e}");
     }
-    let entered = chroot(root).and_then(|()| chdir("/")).and_then(|()| execv(program, arguments));
+    let entered = chroot(root).and_then(|()| chdir(directory)).and_then(|()| execv(program, arguments));
     match entered {
         Ok(never) => match never {},
         Err(e) => e.to_string(),

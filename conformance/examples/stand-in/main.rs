@@ -9,6 +9,7 @@ mod chrooted;
 mod container;
 mod hostile;
 mod machine;
+mod naive;
 
 use std::env;
 use std::path::Path;
@@ -30,6 +31,7 @@ const STAND_INS: &[(&str, Act)] = &[
     ("floods", |_| hostile::flood()),
     ("state-machine", |call| machine::act(call, &machine::Nothing)),
     ("chroot-only", |call| machine::act(call, &chrooted::Chrooted)),
+    ("naive", |call| machine::act(call, &naive::Naive)),
     ("accepts-everything", borrowed::accept_everything),
     ("base-only", borrowed::refuse_all_but_the_base),
     ("base-always", borrowed::give_the_base_instead),

@@ -141,6 +141,12 @@ pub enum Order {
     Handle(String),
     /// Starts a child that sleeps until the container ends.
     Spawn {},
+    /// Ignores this signal, a name with SIG.
+    Ignore(String),
+    /// Blocks this signal, a name with SIG.
+    Block(String),
+    /// Joins the session keyring of this name, or makes it.
+    Keyring(String),
 }
 
 /// A look without a deed.

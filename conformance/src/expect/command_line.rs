@@ -122,7 +122,9 @@ fn streams(subject: &Subject<'_>, created: &str, started: &str) -> Vec<Expectati
         match stdio {
             Stdio::Closed => Vec::new(),
             Stdio::Null => vec![same(number, "rdev")],
-            Stdio::File | Stdio::Pipe | Stdio::Path(_) => ["dev", "ino", "rdev"].map(|fact| same(number, fact)).into(),
+            Stdio::File | Stdio::Pipe | Stdio::Path(_) | Stdio::Directory(_) | Stdio::Terminal => {
+                ["dev", "ino", "rdev"].map(|fact| same(number, fact)).into()
+            }
         }
     };
     given.into_iter().flat_map(told).collect()

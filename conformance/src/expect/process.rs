@@ -6,7 +6,7 @@ use super::{Subject, inside, refused};
 use crate::ask::process::{APPARMOR, PROGRAM as LINK, SELINUX, raised};
 use crate::case::{Node, Stdio, Try};
 use crate::expectation::{Expectation, Matcher};
-use crate::view::process::{Process, Scheduler, shows_its_file, view};
+use crate::view::process::{Process, Scheduler, has_proc, shows_its_file, view};
 
 /// The program that every base has.
 const PROGRAM: &str = "/witness";
@@ -36,7 +36,7 @@ pub fn expect(subject: &Subject<'_>) -> Vec<Expectation> {
     all.extend(laws.terminal());
     all.extend(laws.descriptors());
     all.extend(laws.privileges());
-    all.push(laws.badness());
+    all.extend(laws.badness());
     all.extend(process.scheduler.iter().flat_map(|scheduler| laws.scheduling(scheduler)));
     all.extend(laws.io_priority());
     all.extend(laws.affinity());
@@ -124,8 +124,8 @@ impl Laws<'_> {
     fn directory(&self) -> Option<Expectation> {
         let path = joined("/", self.process.cwd);
         let links = self.subject.case.rootfs.values().any(|entry| matches!(entry.node, Node::Symlink(_)));
-        // With a link in it the kernel's name for the directory is another than the config's.
-        (!links).then(|| self.equals("process.cwd-applied", "cwd", path))
+        // With a link in it the kernel's name for the directory is another than the config's; proc has many.
+        (!links && !path.starts_with("/proc/")).then(|| self.equals("process.cwd-applied", "cwd", path))
     }
 
     fn environment(&self) -> Vec<Expectation> {
@@ -179,7 +179,7 @@ impl Laws<'_> {
     fn no_terminal(&self) -> Vec<Expectation> {
         let caller = &self.subject.case.caller;
         let streams = [&caller.stdin, &caller.stdout, &caller.stderr];
-        if streams.iter().any(|stream| matches!(stream, Some(Stdio::Path(_)))) {
+        if streams.iter().any(|stream| matches!(stream, Some(Stdio::Path(_) | Stdio::Terminal))) {
             return Vec::new();
         }
         let open = (0..).zip(streams).filter(|(_, stream)| !matches!(stream, Some(Stdio::Closed)));
@@ -216,14 +216,14 @@ impl Laws<'_> {
         Some(self.equals(requirement, "no-new-privileges", self.process.no_new_privileges))
     }
 
-    fn badness(&self) -> Expectation {
-        match self.process.oom_score_adj {
+    fn badness(&self) -> Option<Expectation> {
+        has_proc(self.subject.config).then(|| match self.process.oom_score_adj {
             Some(value) => self.equals("process.oom-score-adj-set", "oom-score-adj", value),
             None => {
                 let callers = Matcher::SameAs("/before/oom-score-adj".into());
                 self.law("process.oom-score-adj-unset", "oom-score-adj", callers)
             }
-        }
+        })
     }
 
     fn scheduling(&self, scheduler: &Scheduler<'_>) -> Vec<Expectation> {

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{Subject, inside};
 use crate::expectation::{Expectation, Matcher, token};
 use crate::view::namespaces::lists;
+use crate::view::process::has_proc;
 use crate::view::sysctl::{file, view};
 
 /// What each parameter reads inside.
@@ -16,7 +17,7 @@ pub fn expect(subject: &Subject<'_>) -> Vec<Expectation> {
     };
     let mut laws = Vec::new();
     for (number, (name, value)) in parameters.iter().enumerate() {
-        if let (Some(start), Some(_)) = (subject.started(), file(name)) {
+        if let (Some(start), Some(_), true) = (subject.started(), file(name), has_proc(subject.config)) {
             let answer = inside(&start, &format!("sysctl.{number}"));
             laws.push(super::expect(
                 "sysctl.applied",

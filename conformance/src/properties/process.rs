@@ -1,5 +1,5 @@
 //! Arguments, environment, cwd, user, capabilities and limits, in any combination that is valid and that a
-//! caller without `CAP_SYS_RESOURCE` may ask for.
+//! caller without `CAP_SYS_RESOURCE` may ask for; and that caller's own state, none of which may show.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use proptest::sample::{select, subsequence};
 use proptest::strategy::BoxedStrategy;
 use serde_json::{Value, json};
 
-use crate::case::Case;
+use crate::case::{Caller, Capabilities, Case, Stdio};
 
 /// Directories that the base's root file system has.
 const DIRECTORIES: [&str; 3] = ["/", "/tmp", "/etc"];
@@ -44,10 +44,11 @@ pub fn cases() -> BoxedStrategy<Case> {
         limits(),
         any::<bool>(),
         0..1000_i32,
+        caller(),
     );
     parts
-        .prop_map(|(arguments, environment, cwd, user, capabilities, limits, nnp, badness)| {
-            case(&json!({
+        .prop_map(|(arguments, environment, cwd, user, capabilities, limits, nnp, badness, caller)| {
+            let process = json!({
                 "args": std::iter::once("/witness".to_owned()).chain(arguments).collect::<Vec<_>>(),
                 "env": environment.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>(),
                 "cwd": cwd,
@@ -56,13 +57,38 @@ pub fn cases() -> BoxedStrategy<Case> {
                 "rlimits": limits,
                 "noNewPrivileges": nnp,
                 "oomScoreAdj": badness,
-            }))
+            });
+            let config = Some(json!({ "process": process }));
+            Case { about: "any process of any caller".to_owned(), config, caller, ..Case::default() }
         })
         .boxed()
 }
 
-fn case(process: &Value) -> Case {
-    Case { about: "any process".to_owned(), config: Some(json!({ "process": process })), ..Case::default() }
+/// A caller that differs from the plain one in what a process hands on to its children, and of which the config says
+/// what becomes of it, or the caller's own state has to.
+fn caller() -> impl Strategy<Value = Caller> {
+    let signals = || subsequence(vec!["SIGHUP", "SIGINT", "SIGPIPE", "SIGTERM", "SIGUSR1", "SIGURG"], 0..=3);
+    let names = |chosen: Vec<&str>| chosen.into_iter().map(str::to_owned).collect();
+    let stream = || select(vec![None, Some(Stdio::Pipe), Some(Stdio::Closed)]);
+    let umask = proptest::option::of(select(vec!["000", "027", "077"]));
+    let inheritable = subsequence(CAPABILITIES.to_vec(), 0..=2);
+    let nice = proptest::option::of(1..10_i32);
+    (umask, signals(), signals(), nice, any::<bool>(), inheritable, stream(), stream()).prop_map(
+        move |(umask, blocked, ignored, nice, no_new_privileges, inheritable, stdin, stderr)| Caller {
+            umask: umask.map(str::to_owned),
+            blocked: names(blocked),
+            ignored: names(ignored),
+            nice,
+            no_new_privileges,
+            capabilities: Capabilities {
+                inheritable: inheritable.into_iter().map(str::to_owned).collect(),
+                ..Capabilities::default()
+            },
+            stdin,
+            stderr,
+            ..Caller::default()
+        },
+    )
 }
 
 /// Text as arguments and variables have it: spaces, quotes, other scripts, nothing at all. Never a placeholder.

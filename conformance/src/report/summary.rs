@@ -8,6 +8,7 @@ use ocf_spec::Specification;
 
 use super::{Entry, Report, Tally};
 use crate::judge::{Conclusion, Verdict, visible};
+use crate::profile::BESIDE;
 
 /// How and where the summary is shown.
 #[derive(Clone, Copy, Debug)]
@@ -175,6 +176,10 @@ fn conclusion(out: &mut String, report: &Report, shown: &Shown<'_>, paint: Paint
     writeln!(out, "\n{word}: {}", visible(&report.sentence()))?;
     if report.unusable.is_none() {
         writeln!(out, "{}", counts(&report.total()))?;
+        let beside = report.beside();
+        if beside.total > beside.undecided {
+            writeln!(out, "beside the verdict, {BESIDE}: {}", counts(&beside))?;
+        }
     }
     if !report.host_lacks.is_empty() {
         writeln!(out, "the host lacks what the profile needs: {}", visible(&report.host_lacks.join(", ")))?;

@@ -1,14 +1,16 @@
 //! The facts before the run: what the runtime's caller is, which a container may inherit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use nix::sys::resource::getrlimit;
 use serde_json::{Value, json};
 
+use super::caller::session_keyring;
 use super::job::Job;
 use super::observe::{self, listing, unreadable};
 use super::process::resource;
+use crate::case::{Caller, Capabilities};
 use crate::host::{CAPABILITIES, LIMITS};
 use crate::mountinfo;
 
@@ -41,10 +43,12 @@ pub fn facts(job: &Job, roots: &[(String, PathBuf)]) -> Value {
         "hostname": uts.as_ref().map(|u| u.nodename().to_string_lossy().into_owned()).unwrap_or_default(),
         "domainname": uts.as_ref().map(|u| u.domainname().to_string_lossy().into_owned()).unwrap_or_default(),
         "oom-score-adj": oom_score_adj(job),
-        "uid": nix::unistd::getuid().as_raw(),
-        "gid": nix::unistd::getgid().as_raw(),
-        "groups": nix::unistd::getgroups().unwrap_or_default().iter().map(|g| g.as_raw()).collect::<Vec<_>>(),
-        "capabilities": capabilities(),
+        "uid": caller.uid.unwrap_or_else(|| nix::unistd::getuid().as_raw()),
+        "gid": caller.gid.unwrap_or_else(|| nix::unistd::getgid().as_raw()),
+        "groups": groups(caller),
+        "capabilities": capabilities(caller),
+        "no-new-privileges": caller.no_new_privileges || nix::sys::prctl::get_no_new_privs().unwrap_or(false),
+        "session-keyring": session_keyring().map_or_else(|| unreadable("there are no keyrings"), |serial| json!(serial)),
     })
 }
 
@@ -71,13 +75,20 @@ fn affinity(job: &Job) -> Value {
     json!(job.case.caller.affinity.clone().or(own.ok()))
 }
 
+/// The supplementary groups: of a caller with a group of its own, that one.
+fn groups(caller: &Caller) -> Vec<u32> {
+    let own = || nix::unistd::getgroups().unwrap_or_default().iter().map(|g| g.as_raw()).collect();
+    caller.gid.map_or_else(own, |gid| vec![gid])
+}
+
 fn oom_score_adj(job: &Job) -> Value {
     let own = std::fs::read_to_string("/proc/self/oom_score_adj").ok().and_then(|text| text.trim().parse().ok());
     json!(job.case.caller.oom_score_adj.or(own))
 }
 
-/// The capability sets of this process, by name (proc(5), capabilities(7)).
-fn capabilities() -> Value {
+/// The caller's capability sets, by name: this process's (proc(5), capabilities(7)), and what the case changes in them.
+fn capabilities(caller: &Caller) -> Value {
+    let wanted = &caller.capabilities;
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mut found = listing();
     let sets = [
@@ -90,9 +101,15 @@ fn capabilities() -> Value {
     for (field, name) in sets {
         let mask = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
         let Some(mask) = mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()) else { continue };
-        let mut names: Vec<_> =
-            CAPABILITIES.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1).map(|(_, n)| *n).collect();
-        names.sort_unstable();
+        let own = CAPABILITIES.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1).map(|(_, n)| *n);
+        let mut names: BTreeSet<&str> = own.filter(|name| !wanted.dropped.contains(*name)).collect();
+        match name {
+            // A change of users takes these away (capabilities(7)).
+            "permitted" | "effective" | "ambient" if caller.is_ordinary() => names.clear(),
+            "inheritable" if *wanted != Capabilities::default() => names = wanted.all_inheritable(),
+            "ambient" => names.extend(wanted.ambient.iter().map(String::as_str)),
+            _ => {}
+        }
         found.insert(name.to_owned(), json!(names));
     }
     Value::Object(found)

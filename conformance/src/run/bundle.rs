@@ -19,6 +19,9 @@ pub const JOURNAL_INSIDE: &str = "/.ocf";
 /// Where hooks lie that are resolved in the container's root.
 const HOOKS_INSIDE: &str = "/.ocf-hooks";
 
+/// Bytes of the longest name that a file can have (NAME_MAX).
+const LONGEST_NAME: usize = 255;
+
 /// The bundle of one container, written.
 pub struct Bundle {
     /// The config as written; none if it was no JSON.
@@ -52,6 +55,9 @@ pub fn write(job: &Job, places: &Places, container: &str, known: &Placeholders) 
     let mut writer = ConfigWriter { job, places, container, known, rootfs: &rootfs, hooks: BTreeMap::new() };
     let (bytes, config) = writer.config()?;
     fs::write(directory.join("config.json"), bytes).map_err(|e| format!("write config.json: {e}"))?;
+    if job.case.caller.is_ordinary() {
+        super::ordinary::give(job, &directory, config.as_ref())?;
+    }
     Ok(Bundle { config, process, hooks: writer.hooks })
 }
 
@@ -60,7 +66,9 @@ fn copy_of_process(job: &Job, container: &str, nonce: &Nonce) -> Result<Vec<u8>,
     let runs =
         job.case.steps().iter().any(|step| step.calls().any(|c| c.verb == Verb::Run && c.container == container));
     let moment = job.started(container);
-    let mut instructions = vec![Instruction::report(&moment)];
+    let mut instructions: Vec<_> =
+        job.case.before_report.iter().map(|order| Instruction::of_order(order, &moment)).collect();
+    instructions.push(Instruction::report(&moment));
     instructions.extend(job.questions.iter().filter(|q| q.moment() == moment).map(Instruction::from));
     instructions.push(Instruction::done(&moment));
     // Nobody is there to give orders while `run` waits for the process.
@@ -205,7 +213,9 @@ fn plant(rootfs: &Path, path: &str, entry: &Entry, witness: &[u8], known: &Place
         Node::File(text) => fs::write(&place, known.fill(text).map_err(|e| e.to_string())?).map_err(failed)?,
         Node::Witness(_) => executable(&place, witness)?,
         Node::Directory(_) => fs::create_dir_all(&place).map_err(failed)?,
-        Node::Symlink(target) => return symlink(target, &place).map_err(failed),
+        Node::Symlink(target) => {
+            return symlink(known.fill(target).map_err(|e| e.to_string())?, &place).map_err(failed);
+        }
         Node::Fifo(_) => mkfifo(&place, Mode::from_bits_truncate(0o644)).map_err(|e| e.to_string())?,
         Node::Device { r#type, major, minor } => {
             let kind = if r#type == "b" { SFlag::S_IFBLK } else { SFlag::S_IFCHR };
@@ -232,6 +242,7 @@ fn from_hex(digits: &str) -> Result<Vec<u8>, String> {
 /// The placeholders that every bundle of the case knows.
 pub fn placeholders(places: &Places, containers: &[String]) -> Placeholders {
     let mut known = BTreeMap::from([
+        ("long".to_owned(), "x".repeat(LONGEST_NAME)),
         ("host".to_owned(), places.host.display().to_string()),
         ("bundle".to_owned(), Places::bundle(MAIN).display().to_string()),
         ("rootfs".to_owned(), Places::bundle(MAIN).join("rootfs").display().to_string()),
@@ -239,6 +250,7 @@ pub fn placeholders(places: &Places, containers: &[String]) -> Placeholders {
     known.insert("apparmor-profile".to_owned(), crate::host::profile_of_containers());
     for container in containers {
         known.insert(format!("id:{container}"), id(container));
+        known.insert(format!("pid-file:{container}"), places.pid_file(container).display().to_string());
         known.insert(format!("bundle:{container}"), Places::bundle(container).display().to_string());
     }
     Placeholders(known)

@@ -240,6 +240,26 @@ pub fn paths<'a>(paths: impl Iterator<Item = &'a (String, PathBuf)>) -> Value {
     Value::Object(found)
 }
 
+/// Everything below a directory, complete, by its path from there; links are not followed. A change of a file's text is
+/// seen as well as one of its owner; only the last access is none of the facts.
+pub fn tree(root: &Path) -> Value {
+    let mut found = listing();
+    let mut waiting = vec![root.to_owned()];
+    while let Some(path) = waiting.pop() {
+        let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
+        match fs::symlink_metadata(&path) {
+            Err(e) => drop(found.insert(name, unreadable(e))),
+            Ok(file) => {
+                if file.is_dir() {
+                    waiting.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+                }
+                found.insert(name, path_facts(&path, &file));
+            }
+        }
+    }
+    Value::Object(found)
+}
+
 fn path_facts(path: &Path, file: &fs::Metadata) -> Value {
     let kind = file.file_type();
     let mut facts = json!({

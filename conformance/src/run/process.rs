@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -20,7 +20,9 @@ use nix::unistd::{ForkResult, Pid, execve, fork, setpgid};
 
 use serde_json::{Value, json};
 
+use super::caller;
 use super::observe::{device, type_name};
+use super::sandbox::Places;
 use crate::case::{Caller, Stdio};
 
 /// Where descriptors are kept while those of the caller are put in place, out of their way.
@@ -40,6 +42,8 @@ pub struct Launch<'a> {
     pub cwd: PathBuf,
     /// The caller's state besides.
     pub caller: &'a Caller,
+    /// The terminal of the session, if it has one.
+    pub terminal: Option<&'a OwnedFd>,
     /// Where stdout goes unless the caller says otherwise.
     pub stdout: File,
     /// Where stderr goes unless the caller says otherwise.
@@ -58,7 +62,7 @@ pub struct Started {
 
 /// Starts the program. An error says what could not be done, up to and including exec.
 pub fn start(launch: Launch<'_>) -> io::Result<Started> {
-    let (descriptors, held) = descriptors(&launch)?;
+    let given = descriptors(&launch)?;
     let program = c_string(launch.program.as_os_str())?;
     let arguments = launch.arguments.iter().map(|a| c_string(OsStr::new(a))).collect::<io::Result<Vec<_>>>()?;
     let environment: Vec<_> = launch
@@ -66,7 +70,7 @@ pub fn start(launch: Launch<'_>) -> io::Result<Started> {
         .iter()
         .map(|(name, value)| c_string(OsStr::new(&format!("{name}={value}"))))
         .collect::<io::Result<_>>()?;
-    let facts = facts(&descriptors)?;
+    let facts = facts(&given.descriptors)?;
     let (mut report, failure) = io::pipe()?;
     // SAFETY: this process has one thread, so the child may call anything; it ends in exec or _exit.
     match unsafe { fork() }? {
@@ -77,10 +81,10 @@ pub fn start(launch: Launch<'_>) -> io::Result<Started> {
             if !why.is_empty() {
                 return Err(io::Error::other(why));
             }
-            Ok(Started { pid: child, descriptors: facts, held })
+            Ok(Started { pid: child, descriptors: facts, held: given.held })
         }
         ForkResult::Child => {
-            let why = match become_caller(&launch, &descriptors, failure.as_raw_fd()) {
+            let why = match become_caller(&launch, &given, failure.as_raw_fd()) {
                 Ok(()) => format!("execute {}: {}", launch.program.display(), exec(&program, &arguments, &environment)),
                 Err(what) => what,
             };
@@ -95,8 +99,8 @@ pub fn start(launch: Launch<'_>) -> io::Result<Started> {
 }
 
 /// Puts this process into the caller's state.
-fn become_caller(launch: &Launch<'_>, descriptors: &[(RawFd, Option<OwnedFd>)], failure: RawFd) -> Result<(), String> {
-    let caller = launch.caller;
+fn become_caller(launch: &Launch<'_>, given: &Given, failure: RawFd) -> Result<(), String> {
+    let state = launch.caller;
     let failed = |what: &str, e: nix::Error| format!("{what}: {e}");
     // First of all, while no limit of the caller's is in the way.
     // SAFETY: dup2(2) to a number that nothing else uses.
@@ -105,24 +109,25 @@ fn become_caller(launch: &Launch<'_>, descriptors: &[(RawFd, Option<OwnedFd>)], 
     }
     setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(|e| failed("setpgid", e))?;
     std::env::set_current_dir(&launch.cwd).map_err(|e| format!("cwd {}: {e}", launch.cwd.display()))?;
-    if let Some(badness) = caller.oom_score_adj {
+    if let Some(badness) = state.oom_score_adj {
         std::fs::write("/proc/self/oom_score_adj", badness.to_string()).map_err(|e| format!("oom_score_adj: {e}"))?;
     }
-    for (name, limit) in &caller.limits {
+    for (name, limit) in &state.limits {
         let resource = resource(name).ok_or_else(|| format!("no resource is named {name}"))?;
         setrlimit(resource, limit.soft, limit.hard).map_err(|e| failed(name, e))?;
     }
-    if let Some(processors) = &caller.affinity {
+    if let Some(processors) = &state.affinity {
         let mut set = CpuSet::new();
         for number in processors {
             set.set(*number).map_err(|e| failed("affinity", e))?;
         }
         sched_setaffinity(Pid::from_raw(0), &set).map_err(|e| failed("affinity", e))?;
     }
-    let mask = u32::from_str_radix(caller.umask.as_deref().unwrap_or("022"), 8).map_err(|e| format!("umask: {e}"))?;
+    let mask = u32::from_str_radix(state.umask.as_deref().unwrap_or("022"), 8).map_err(|e| format!("umask: {e}"))?;
     umask(Mode::from_bits_truncate(mask));
-    set_signals(caller)?;
-    place(descriptors)
+    set_signals(state)?;
+    caller::take_on(state)?;
+    place(&given.descriptors)
 }
 
 fn exec(program: &CString, arguments: &[CString], environment: &[CString]) -> nix::Error {
@@ -177,6 +182,8 @@ fn set_signals(caller: &Caller) -> Result<(), String> {
         // SAFETY: neither action runs code of ours.
         unsafe { sigaction(signal, action) }.map_err(|e| format!("{signal}: {e}"))?;
     }
+    // Those of real time have no names here; two of them the C library keeps to itself.
+    (32..=64).try_for_each(set_default).map_err(|e| format!("a real-time signal: {e}"))?;
     let mut blocked = SigSet::empty();
     for name in &caller.blocked {
         blocked.add(signal(name)?);
@@ -184,44 +191,76 @@ fn set_signals(caller: &Caller) -> Result<(), String> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&blocked), None).map_err(|e| format!("sigprocmask: {e}"))
 }
 
+/// Takes a signal as a new process does (rt_sigaction(2)).
+fn set_default(number: i32) -> io::Result<()> {
+    // The kernel's sigaction, nothing set in it; on every architecture it is no longer than this.
+    let plain = [0_u64; 4];
+    let (none, size) = (std::ptr::null_mut::<u64>(), size_of::<u64>());
+    // SAFETY: the pointer is that of a live action, which is the default one and runs no code.
+    let done = unsafe { nix::libc::syscall(nix::libc::SYS_rt_sigaction, number, plain.as_ptr(), none, size) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// The signal of this name, with SIG.
 pub fn signal(name: &str) -> Result<Signal, String> {
     name.parse().map_err(|_| format!("no signal is named {name}"))
 }
 
-/// Opens what the caller's descriptors are, each on the shelf: number and file, none for a closed one.
-#[expect(clippy::type_complexity, reason = "a number with what lies there, and the pipes' other ends")]
-fn descriptors(launch: &Launch<'_>) -> io::Result<(Vec<(RawFd, Option<OwnedFd>)>, Vec<OwnedFd>)> {
-    let caller = launch.caller;
-    let mut held = Vec::new();
-    let mut open = |wanted: Option<&Stdio>, usual: Option<&File>| -> io::Result<Option<OwnedFd>> {
-        let file: OwnedFd = match (wanted, usual) {
-            (Some(Stdio::Closed), _) => return Ok(None),
-            (None | Some(Stdio::File), Some(usual)) => usual.try_clone()?.into(),
-            (None | Some(Stdio::Null), _) => read_write(Path::new("/dev/null"))?.into(),
-            (Some(Stdio::File), None) => read_write_new(&launch.cwd)?.into(),
-            (Some(Stdio::Path(path)), _) => read_write(Path::new(path))?.into(),
-            (Some(Stdio::Pipe), usual) => {
-                let (reader, writer) = io::pipe()?;
-                let (given, kept): (OwnedFd, OwnedFd) =
-                    if usual.is_some() { (writer.into(), reader.into()) } else { (reader.into(), writer.into()) };
-                held.push(kept);
-                given
-            }
-        };
-        shelve(&file).map(Some)
-    };
-    let mut found = vec![
-        (0, open(caller.stdin.as_ref(), None)?),
-        (1, open(caller.stdout.as_ref(), Some(&launch.stdout))?),
-        (2, open(caller.stderr.as_ref(), Some(&launch.stderr))?),
-    ];
-    for (number, stdio) in &caller.descriptors {
+/// What a caller is given, each on the shelf.
+struct Given {
+    /// Number and file, none for a closed one.
+    descriptors: Vec<(RawFd, Option<OwnedFd>)>,
+    /// The other ends of pipes.
+    held: Vec<OwnedFd>,
+}
+
+/// Opens what the caller's descriptors are.
+fn descriptors(launch: &Launch<'_>) -> io::Result<Given> {
+    let state = launch.caller;
+    let mut given = Given { descriptors: Vec::new(), held: Vec::new() };
+    let outputs = [(1, &launch.stdout), (2, &launch.stderr)];
+    let wanted = [(0, &state.stdin), (1, &state.stdout), (2, &state.stderr)];
+    for (number, stdio) in wanted {
+        let usual = outputs.iter().find(|(its, _)| *its == number).map(|(_, file)| *file);
+        let file = open(launch, stdio.as_ref(), usual, &mut given)?;
+        given.descriptors.push((number, file));
+    }
+    for (number, stdio) in &state.descriptors {
         let number = RawFd::try_from(*number).ok().filter(|n| (3..REPORT).contains(n));
         let number = number.ok_or_else(|| io::Error::other("caller: descriptors are numbered from 3 to 398"))?;
-        found.push((number, open(Some(stdio), None)?));
+        let file = open(launch, Some(stdio), None, &mut given)?;
+        given.descriptors.push((number, file));
     }
-    Ok((found, held))
+    Ok(given)
+}
+
+/// Opens one of them; `usual` is where an output goes.
+fn open(
+    launch: &Launch<'_>,
+    wanted: Option<&Stdio>,
+    usual: Option<&File>,
+    given: &mut Given,
+) -> io::Result<Option<OwnedFd>> {
+    let file: OwnedFd = match (wanted, usual) {
+        (Some(Stdio::Closed), _) => return Ok(None),
+        (None | Some(Stdio::File), Some(usual)) => usual.try_clone()?.into(),
+        (None | Some(Stdio::Null), _) => read_write(Path::new("/dev/null"))?.into(),
+        (Some(Stdio::File), None) => read_write_new(Places::base())?.into(),
+        (Some(Stdio::Path(path)), _) => read_write(Path::new(path))?.into(),
+        (Some(Stdio::Directory(path)), _) => directory(Path::new(path))?.into(),
+        (Some(Stdio::Terminal), _) => {
+            let none = || io::Error::other("caller: a stream is its terminal, and it has none");
+            launch.terminal.ok_or_else(none)?.try_clone()?
+        }
+        (Some(Stdio::Pipe), usual) => {
+            let (reader, writer) = io::pipe()?;
+            let (end, kept): (OwnedFd, OwnedFd) =
+                if usual.is_some() { (writer.into(), reader.into()) } else { (reader.into(), writer.into()) };
+            given.held.push(kept);
+            end
+        }
+    };
+    shelve(&file).map(Some)
 }
 
 /// The descriptors as facts, in the witness's words.
@@ -253,6 +292,11 @@ fn shelve(file: &OwnedFd) -> io::Result<OwnedFd> {
 
 fn read_write(path: &Path) -> io::Result<File> {
     let opened = OpenOptions::new().read(true).write(true).open(path);
+    opened.map_err(|e| io::Error::new(e.kind(), format!("open {}: {e}", path.display())))
+}
+
+fn directory(path: &Path) -> io::Result<File> {
+    let opened = OpenOptions::new().read(true).custom_flags(nix::libc::O_DIRECTORY).open(path);
     opened.map_err(|e| io::Error::new(e.kind(), format!("open {}: {e}", path.display())))
 }
 

@@ -2,7 +2,7 @@
 //! breaks is ours and not the host's, and is gone when the supervisor ends.
 
 use std::ffi::CString;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -19,6 +19,7 @@ use nix::unistd::{ForkResult, fork, getppid, sethostname};
 
 use super::cgroups::{self, Hierarchy};
 use super::registry::BASE;
+use crate::case::Propagation;
 use crate::host::View;
 
 /// The host name that a container without a UTS namespace of its own sees.
@@ -45,6 +46,16 @@ impl Places {
     /// The directory of the case.
     pub fn base() -> &'static Path {
         Path::new(BASE)
+    }
+
+    /// The directory `${host}/outside`: what a case's setup puts there is no runtime's to see or to change.
+    pub fn outside(&self) -> PathBuf {
+        self.host.join("outside")
+    }
+
+    /// Where the runtime tells the pid of a container's process.
+    pub fn pid_file(&self, container: &str) -> PathBuf {
+        self.output.join(format!("{container}.pid"))
     }
 
     /// The bundle of a container.
@@ -113,8 +124,9 @@ pub fn furnish(
     let paths: Vec<PathBuf> = roots.iter().map(|(_, path)| path.clone()).collect();
     cgroups::settle(&paths)?;
     sethostname(HOST_NAME)?;
-    // Taken before the case's own files cover the place where the run keeps its copy.
-    let copy = detached(runtime)?;
+    // Taken before the case's own files cover the place where the run keeps its copy; the directory, in which there is
+    // nothing else, for a runtime may lay an overlay over it, which shows no file that is mounted in it.
+    let copy = detached(runtime.parent().unwrap_or(runtime))?;
     mount_on(BASE, Some("tmpfs"), MsFlags::empty(), Some("mode=755,size=512m"))?;
     let base = Places::base();
     let places = Places {
@@ -129,9 +141,18 @@ pub fn furnish(
         fs::create_dir(directory)?;
     }
     mount_on(&places.output.to_string_lossy(), Some("tmpfs"), MsFlags::empty(), Some("mode=755,size=8m"))?;
-    attach(&copy, &places.runtime)?;
+    attach(&copy, &base.join("bin"))?;
     cover_null(&base.join("null"))?;
     Ok((places, roots))
+}
+
+/// Makes all mounts of this mount namespace propagate so.
+pub fn propagate(propagation: Propagation) -> io::Result<()> {
+    let flag = match propagation {
+        Propagation::Shared => MsFlags::MS_SHARED,
+        Propagation::Slave => MsFlags::MS_SLAVE,
+    };
+    mount_on("/", None, MsFlags::MS_REC | flag, None)
 }
 
 /// Covers /dev/null with a node of the case's own: there are runtimes that give whatever stdin is to the container's
@@ -148,24 +169,23 @@ fn cover_null(own: &Path) -> io::Result<()> {
         .map_err(|e| io::Error::other(format!("cover {NULL}: {e}")))
 }
 
-/// The file as a mount of its own that lies nowhere yet (open_tree(2)).
-fn detached(file: &Path) -> io::Result<OwnedFd> {
-    let path = CString::new(file.as_os_str().as_bytes())?;
+/// The directory as a mount of its own that lies nowhere yet (open_tree(2)).
+fn detached(directory: &Path) -> io::Result<OwnedFd> {
+    let path = CString::new(directory.as_os_str().as_bytes())?;
     let flags = nix::libc::OPEN_TREE_CLONE | nix::libc::OPEN_TREE_CLOEXEC;
     // SAFETY: the path is a C string that outlives the call; the descriptor is new and nobody else's.
     let tree = unsafe { nix::libc::syscall(nix::libc::SYS_open_tree, nix::libc::AT_FDCWD, path.as_ptr(), flags) };
     let tree = i32::try_from(tree).map_err(io::Error::other)?;
     if tree < 0 {
-        return Err(told("open_tree", file));
+        return Err(told("open_tree", directory));
     }
     // SAFETY: as above.
     Ok(unsafe { OwnedFd::from_raw_fd(tree) })
 }
 
-/// Puts a detached mount of a file at `place`, read-only: the program that runs from it must not be able to change it
+/// Puts a detached mount at `place`, read-only: the program that runs from it must not be able to change it
 /// (move_mount(2)).
 fn attach(tree: &OwnedFd, place: &Path) -> io::Result<()> {
-    File::create(place)?;
     let path = CString::new(place.as_os_str().as_bytes())?;
     // SAFETY: both paths are C strings that outlive the call, the first of them empty, as the flag has it.
     let moved = unsafe {
@@ -192,5 +212,5 @@ fn told(call: &str, path: &Path) -> io::Error {
 
 fn mount_on(point: &str, kind: Option<&str>, flags: MsFlags, data: Option<&str>) -> io::Result<()> {
     mount(kind, point, kind, flags, data)
-        .map_err(|e| io::Error::other(format!("mount {} on {point}: {e}", kind.unwrap_or("--make-rprivate"))))
+        .map_err(|e| io::Error::other(format!("mount {} on {point}: {e}", kind.unwrap_or("a propagation"))))
 }

@@ -16,15 +16,18 @@ use serde_json::{Map, Value, json};
 
 use super::action::{self, Held, Stage};
 use super::bundle::{self, Bundle};
+use super::caller::{self, Terminal};
 use super::cgroups;
 use super::job::Job;
 use super::network;
 use super::observe::{self, listing};
+use super::ordinary;
 use super::process::{self, Launch, Started};
-use super::sandbox::Places;
+use super::sandbox::{self, Places};
 use super::watch::Watch;
 use crate::case::{
-    Action, Call, Channel, Exit, Inside, MAIN, Observe, Placeholders, Step, Together, Verb, Wait, WaitFor, While,
+    Action, Call, Caller, Channel, Exit, Inside, MAIN, Observe, Placeholders, Step, Together, Verb, Wait, WaitFor,
+    While,
 };
 use crate::journal;
 use crate::witness::{Instruction, Nonce, order_record};
@@ -38,6 +41,8 @@ pub struct Scene<'a> {
     places: &'a Places,
     roots: &'a [(String, PathBuf)],
     known: Placeholders,
+    caller: Caller,
+    terminal: Option<Terminal>,
     watch: Watch,
     harness: Nonce,
     writers: BTreeMap<Nonce, String>,
@@ -86,7 +91,9 @@ impl<'a> Scene<'a> {
             watch: Watch::new(&places.journal).map_err(|e| format!("journal: {e}"))?,
             writers: BTreeMap::from([(harness.clone(), "harness".to_owned())]),
             harness,
+            caller: filled(&job.case.caller, &known)?,
             known,
+            terminal: None,
             bundles: BTreeMap::new(),
             containers: BTreeMap::new(),
             under_way: BTreeMap::new(),
@@ -98,6 +105,10 @@ impl<'a> Scene<'a> {
             moments: BTreeMap::new(),
             overdue: None,
         };
+        let ordinary = scene.caller.uid.filter(|uid| *uid != 0).map(|uid| (uid, scene.caller.gid.unwrap_or(uid)));
+        if let Some((uid, gid)) = ordinary {
+            ordinary::prepare(uid, gid, places, roots).map_err(|e| format!("caller: {e}"))?;
+        }
         for container in &containers {
             let bundle = bundle::write(job, places, container, &scene.known)?;
             scene.writers.insert(bundle.process.clone(), bundle::writer(container));
@@ -112,7 +123,23 @@ impl<'a> Scene<'a> {
         for action in &job.case.setup {
             scene.act(action).map_err(|e| format!("setup: {e}"))?;
         }
+        if let Some((uid, gid)) = ordinary {
+            ordinary::give_scratch(uid, gid, places).map_err(|e| format!("caller: {e}"))?;
+        }
+        // These are this process's own, from which every call inherits them.
+        if scene.caller.terminal {
+            scene.terminal = Some(caller::lead_session().map_err(|e| format!("caller: {e}"))?);
+        }
+        if let Some(propagation) = scene.caller.mounts {
+            sandbox::propagate(propagation).map_err(|e| format!("caller: {e}"))?;
+        }
+        if let Some(name) = &scene.caller.keyring {
+            caller::join_keyring(name).map_err(|e| format!("caller: keyring {name}: {e}"))?;
+        }
         scene.before = super::before::facts(job, roots);
+        if let (Some(outside), Some(before)) = (scene.outside(), scene.before.as_object_mut()) {
+            before.insert("outside".to_owned(), outside);
+        }
         Ok(scene)
     }
 
@@ -204,17 +231,17 @@ impl<'a> Scene<'a> {
             output("stdout")?
         };
         let stderr = output("stderr")?;
-        let cwd = self.job.case.caller.cwd.as_deref().map(|cwd| self.fill(cwd)).transpose()?;
+        self.record("call", name)?;
         let launch = Launch {
             program: &self.program(),
             arguments: &arguments,
             environment: super::before::environment(self.job),
-            cwd: cwd.map_or_else(|| Places::base().to_owned(), PathBuf::from),
-            caller: &self.job.case.caller,
+            cwd: self.caller.cwd.as_ref().map_or_else(|| Places::base().to_owned(), PathBuf::from),
+            caller: &self.caller,
+            terminal: self.terminal.as_ref().map(|terminal| &terminal.callers),
             stdout,
             stderr,
         };
-        self.record("call", name)?;
         let started = process::start(launch).map_err(|e| format!("{name}: {e}"))?;
         self.under_way.insert(name.to_owned(), started.pid);
         let deadline = Instant::now() + self.patience(call.deadline);
@@ -247,7 +274,7 @@ impl<'a> Scene<'a> {
             Some(path) => self.fill(path)?,
             None => Places::bundle(&call.container).display().to_string(),
         };
-        let pid_file = self.pid_file(&call.container).display().to_string();
+        let pid_file = self.places.pid_file(&call.container).display().to_string();
         let own = |word: &str| {
             word.replace("{root}", &self.places.state.display().to_string())
                 .replace("{id}", &id)
@@ -264,10 +291,6 @@ impl<'a> Scene<'a> {
         });
         let global = adapter.global.iter().map(|word| Ok(own(word)));
         std::iter::once(program).chain(runtime).map(Ok).chain(global).chain(rest).collect()
-    }
-
-    fn pid_file(&self, container: &str) -> PathBuf {
-        self.places.output.join(format!("{container}.pid"))
     }
 
     fn patience(&self, deadline: Option<u32>) -> Duration {
@@ -319,7 +342,7 @@ impl<'a> Scene<'a> {
     }
 
     fn container_after(&mut self, call: &Call, succeeded: bool) {
-        let pid_file = self.pid_file(&call.container);
+        let pid_file = self.places.pid_file(&call.container);
         let container = self.containers.entry(call.container.clone()).or_default();
         if matches!(call.verb, Verb::Create | Verb::Run) {
             container.created = Some(container.created == Some(true) || succeeded);
@@ -499,12 +522,20 @@ impl<'a> Scene<'a> {
     }
 
     fn remains(&self) -> Map<String, Value> {
-        Map::from_iter([
+        let mut facts = Map::from_iter([
             ("processes".to_owned(), observe::processes(&self.own_processes())),
             ("cgroups".to_owned(), observe::cgroups(self.roots)),
             ("mounts".to_owned(), observe::mounts(&self.before["mounts"])),
             ("state-root".to_owned(), observe::names(&self.places.state)),
-        ])
+        ]);
+        facts.extend(self.outside().map(|outside| ("outside".to_owned(), outside)));
+        facts
+    }
+
+    /// All of the directory that no runtime has any business in, if the case's setup has made one.
+    fn outside(&self) -> Option<Value> {
+        let directory = self.places.outside();
+        directory.is_dir().then(|| observe::tree(&directory))
     }
 
     /// Puts together what was written down and what stands in the journal.
@@ -572,6 +603,13 @@ impl<'a> Scene<'a> {
     ) -> Result<Option<T>, Trouble> {
         self.watch.until(deadline, fact).map_err(|e| format!("wait: {e}"))
     }
+}
+
+/// The caller's state with its placeholders filled in.
+fn filled(caller: &Caller, known: &Placeholders) -> Result<Caller, Trouble> {
+    let written = serde_json::to_value(caller).map_err(|e| format!("caller: {e}"))?;
+    let filled = known.fill_value(&written).map_err(|e| format!("caller: {e}"))?;
+    serde_json::from_value(filled).map_err(|e| format!("caller: {e}"))
 }
 
 fn alive(pid: i32) -> bool {

@@ -111,7 +111,24 @@ pub fn fixtures() -> Result<Vec<(String, Case)>, String> {
 pub fn base(stem: &str) -> Result<Base, String> {
     let found = ocf_fixtures::BASES.iter().find(|(known, _)| *known == stem);
     let (_, text) = found.ok_or_else(|| format!("no base is named {stem}"))?;
-    Base::parse(text).map_err(|e| format!("fixtures/base/{stem}.json: {e}"))
+    let written = Base::parse(text).map_err(|e| format!("fixtures/base/{stem}.json: {e}"))?;
+    match written.of.clone() {
+        Some(first) => Ok(written.on(base(&first)?)),
+        None => Ok(written),
+    }
+}
+
+/// A case as the base's caller runs it.
+pub(super) fn called(mut case: Case, base: &Base) -> Case {
+    case.caller.uid = case.caller.uid.or(base.caller.uid);
+    case.caller.gid = case.caller.gid.or(base.caller.gid);
+    if case.caller.is_ordinary() {
+        // He has no capabilities, and so none to hand on, and no say in how they are handed on.
+        case.caller.securebits.clear();
+        case.caller.capabilities.inheritable.clear();
+        case.caller.capabilities.ambient.clear();
+    }
+    case
 }
 
 /// What a run does, and what it doesn't.
@@ -123,7 +140,9 @@ pub(super) struct Plan {
 }
 
 /// Plans a run.
-pub(super) fn plan(options: &Options, filter: &Filter, header: &Header) -> Result<Plan, String> {
+///
+/// `usual` is the stem of the base for the cases that name none.
+pub(super) fn plan(options: &Options, filter: &Filter, header: &Header, usual: &str) -> Result<Plan, String> {
     let mut cases = fixtures()?;
     cases.extend(properties::generate(options.seed, options.generated));
     let meant: BTreeSet<String> =
@@ -138,11 +157,12 @@ pub(super) fn plan(options: &Options, filter: &Filter, header: &Header) -> Resul
             plan.left_out.push((name, why));
             continue;
         }
-        let base = base(case.base.as_deref().unwrap_or(PLAIN))?;
+        let base = base(case.base.as_deref().unwrap_or(usual))?;
         if let Some(control) = case.control().map_err(|e| format!("fixtures/{name}.json: {e}"))? {
-            plan.cases.push(Planned { name: name.clone(), role: Role::Control, case: control, base: base.clone() });
+            let case = called(control, &base);
+            plan.cases.push(Planned { name: name.clone(), role: Role::Control, case, base: base.clone() });
         }
-        plan.cases.push(Planned { name, role: Role::Case, case, base });
+        plan.cases.push(Planned { name, role: Role::Case, case: called(case, &base), base });
     }
     Ok(plan)
 }

@@ -312,7 +312,7 @@ impl<'a> Walk<'a> {
         match order {
             Order::Handle(signal) => drop(container.handled.insert(signal.clone())),
             Order::Ask { what: Try::Kill { .. }, .. } => container.status = Status::Unknown,
-            Order::Ask { .. } | Order::Spawn {} => {}
+            Order::Ask { .. } | Order::Spawn {} | Order::Ignore(_) | Order::Block(_) | Order::Keyring(_) => {}
         }
     }
 

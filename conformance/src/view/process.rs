@@ -152,9 +152,15 @@ fn word<'a>(object: &'a Value, name: &str, known: &[&str]) -> Result<&'a str, Of
 
 /// Whether a process can see which file it runs: /proc is mounted, and nothing on the way to the link is masked.
 pub fn shows_its_file(config: &Value) -> bool {
-    let mounts = config.get("mounts").and_then(Value::as_array).into_iter().flatten();
     let masked = config.pointer("/linux/maskedPaths").and_then(Value::as_array).into_iter().flatten();
     let on_the_way = |path: &str| ["/proc", "/proc/self", "/proc/self/exe"].contains(&path.trim_end_matches('/'));
-    mounts.filter_map(|mount| mount.get("destination")?.as_str()).any(|point| point == "/proc")
-        && !masked.filter_map(Value::as_str).any(on_the_way)
+    has_proc(config) && !masked.filter_map(Value::as_str).any(on_the_way)
+}
+
+/// Whether what lies at /proc is a proc file system, by which a process tells of itself.
+pub fn has_proc(config: &Value) -> bool {
+    let mut mounts = config.get("mounts").and_then(Value::as_array).into_iter().flatten();
+    let at_proc =
+        |mount: &&Value| mount["destination"].as_str().is_some_and(|point| point.trim_end_matches('/') == "/proc");
+    mounts.rfind(at_proc).is_some_and(|mount| mount["type"] == "proc")
 }

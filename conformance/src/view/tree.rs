@@ -168,7 +168,8 @@ fn certain(text: &str) -> Option<String> {
 }
 
 /// Where a destination is once the symbolic links that the case put into the root file system are followed as
-/// inside the container; none if that is not known.
+/// inside the container; none if that is not known. Where the links lead that proc has for a process depends on who
+/// follows them.
 pub fn resolved(case: &Case, path: &str) -> Option<String> {
     let mut path = plain(path);
     for _ in 0..10 {
@@ -176,7 +177,10 @@ pub fn resolved(case: &Case, path: &str) -> Option<String> {
             Node::Symlink(target) if lies_in(&path, &plain(at)) => Some((plain(at), target)),
             _ => None,
         });
-        let Some((at, target)) = link else { return Some(path) };
+        let Some((at, target)) = link else {
+            let is_of_process = ["/proc/self", "/proc/thread-self"].iter().any(|own| lies_in(&path, own));
+            return (!is_of_process).then_some(path);
+        };
         let parent = at.rsplit_once('/').map_or("", |(parent, _)| parent);
         let rest = &path[at.len()..];
         path = plain(&if target.starts_with('/') {
@@ -337,5 +341,6 @@ mod tests {
         assert_eq!(resolved(&case, "/l/x").as_deref(), Some("/real/x"));
         assert_eq!(resolved(&case, "/m").as_deref(), Some("/up"));
         assert!(behind_link(&case, "/l/x") && !behind_link(&case, "/real"));
+        assert_eq!(resolved(&case, "/proc/self/cwd/made"), None);
     }
 }
