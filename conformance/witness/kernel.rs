@@ -280,24 +280,30 @@ pub fn host_names() -> io::Result<[Vec<u8>; 2]> {
 
 // ---- network
 
-/// An address of a network device, or, of the family `AF_PACKET`, the device itself.
-pub struct Address {
-    pub device: Vec<u8>,
+/// A network device.
+pub struct Device {
+    pub name: Vec<u8>,
+    pub index: u32,
     pub flags: u32,
-    pub family: u16,
-    /// The bytes of the address alone.
-    pub bytes: Vec<u8>,
-    /// How many of its first bits name the network.
-    pub prefix: u32,
+    pub hardware: Vec<u8>,
 }
 
-pub const AF_INET: u16 = 2;
-pub const AF_INET6: u16 = 10;
-pub const AF_PACKET: u16 = 17;
+/// An address of a network device.
+pub struct Address {
+    /// The device's index: by its name an address is known only until the device has another.
+    pub device: u32,
+    pub family: u8,
+    pub bytes: Vec<u8>,
+    /// How many of its first bits name the network.
+    pub prefix: u8,
+}
+
+pub const AF_INET: u8 = 2;
+pub const AF_INET6: u8 = 10;
 pub const IFF_UP: u32 = 1;
 
-/// All addresses of all network devices, and each device's own.
-pub fn addresses() -> io::Result<Vec<Address>> {
+/// All network devices.
+pub fn devices() -> io::Result<Vec<Device>> {
     let mut list = null_mut();
     // SAFETY: the pointer is that of a live pointer.
     check(unsafe { getifaddrs(&raw mut list) })?;
@@ -306,8 +312,8 @@ pub fn addresses() -> io::Result<Vec<Address>> {
     while !next.is_null() {
         // SAFETY: an element of the list, which lives until it is freed.
         let element = unsafe { &*next };
-        // SAFETY: names in the list are C strings, addresses and masks are those of the kernel, or null.
-        found.extend(unsafe { address(element) });
+        // SAFETY: as above.
+        found.extend(unsafe { device(element) });
         next = element.next;
     }
     // SAFETY: the list came from getifaddrs and is not used again.
@@ -315,28 +321,89 @@ pub fn addresses() -> io::Result<Vec<Address>> {
     Ok(found)
 }
 
+/// The device that an element of the list stands for; none if it stands for an address.
+///
 /// # Safety
 /// The element is one of getifaddrs(3)'s list.
-unsafe fn address(element: &InterfaceAddress) -> Option<Address> {
-    if element.address.is_null() {
+unsafe fn device(element: &InterfaceAddress) -> Option<Device> {
+    const AF_PACKET: u16 = 17;
+    // SAFETY: every address begins with its family.
+    if element.address.is_null() || unsafe { element.address.cast::<u16>().read_unaligned() } != AF_PACKET {
         return None;
     }
-    // SAFETY: every address begins with its family; its length follows from that, or stands in it (packet(7)).
-    let family = unsafe { element.address.cast::<u16>().read_unaligned() };
-    let (offset, length) = match family {
-        AF_INET => (4, 4),
-        AF_INET6 => (8, 16),
-        // SAFETY: as above.
-        AF_PACKET => (12, usize::from(unsafe { *element.address.add(11) }).min(8)),
-        _ => return None,
-    };
-    // SAFETY: as above.
-    let bytes = |at: *const u8| unsafe { std::slice::from_raw_parts(at.add(offset), length) };
-    let is_masked = family != AF_PACKET && !element.mask.is_null();
-    let prefix = if is_masked { bytes(element.mask).iter().map(|byte| byte.count_ones()).sum() } else { 0 };
+    // SAFETY: one of this family has 20 bytes (packet(7)).
+    let address = unsafe { &*element.address.cast::<[u8; 20]>() };
     // SAFETY: the name is a C string.
-    let device = unsafe { CStr::from_ptr(element.name) }.to_bytes().to_vec();
-    Some(Address { device, flags: element.flags, family, bytes: bytes(element.address).to_vec(), prefix })
+    let name = unsafe { CStr::from_ptr(element.name) }.to_bytes().to_vec();
+    let index = u32::from_ne_bytes([address[4], address[5], address[6], address[7]]);
+    let hardware = address[12..12 + usize::from(address[11]).min(8)].to_vec();
+    Some(Device { name, index, flags: element.flags, hardware })
+}
+
+/// All addresses of all network devices (rtnetlink(7)); getifaddrs(3) would tell some by a label, which a device keeps
+/// when it gets another name.
+pub fn addresses() -> io::Result<Vec<Address>> {
+    const AF_NETLINK: c_int = 16;
+    const SOCK_RAW_CLOEXEC: c_int = 3 | 0o2_000_000;
+    const RTM_GETADDR: u16 = 22;
+    const REQUEST_DUMP: u16 = 0x301;
+    const NLMSG_DONE: u16 = 3;
+    // SAFETY: takes plain numbers.
+    let socket = check(unsafe { socket(AF_NETLINK, SOCK_RAW_CLOEXEC, 0) })?;
+    // SAFETY: it was opened just now and belongs to nobody else.
+    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+    // The header with its length, and the body: all families, all devices.
+    let mut request = [0; 24];
+    request[..4].copy_from_slice(&24_u32.to_ne_bytes());
+    request[4..6].copy_from_slice(&RTM_GETADDR.to_ne_bytes());
+    request[6..8].copy_from_slice(&REQUEST_DUMP.to_ne_bytes());
+    if !write_whole(socket.as_raw_fd(), &request) {
+        return Err(io::Error::last_os_error());
+    }
+    let mut found = Vec::new();
+    let mut answer = vec![0; 64 * 1024];
+    loop {
+        let length = read_some(socket.as_raw_fd(), &mut answer)?;
+        let mut rest = &answer[..length];
+        while let Some((kind, body)) = message(&mut rest) {
+            match kind {
+                NLMSG_DONE => return Ok(found),
+                _ => found.push(address(body).ok_or_else(|| io::Error::from_raw_os_error(EINVAL))?),
+            }
+        }
+        if length == 0 {
+            return Err(io::Error::from_raw_os_error(EINVAL));
+        }
+    }
+}
+
+/// Takes the first message: its type and its body.
+fn message<'a>(rest: &mut &'a [u8]) -> Option<(u16, &'a [u8])> {
+    let length = u32::from_ne_bytes(rest.get(..4)?.try_into().ok()?) as usize;
+    let kind = u16::from_ne_bytes(rest.get(4..6)?.try_into().ok()?);
+    let body = rest.get(16..length)?;
+    *rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    Some((kind, body))
+}
+
+fn address(body: &[u8]) -> Option<Address> {
+    const IFA_ADDRESS: u16 = 1;
+    const IFA_LOCAL: u16 = 2;
+    let device = u32::from_ne_bytes(body.get(4..8)?.try_into().ok()?);
+    let (mut rest, mut remote, mut local) = (body.get(8..)?, None, None);
+    while let Some(head) = rest.get(..4) {
+        let length = usize::from(u16::from_ne_bytes([head[0], head[1]])).max(4);
+        let value = rest.get(4..length)?;
+        match u16::from_ne_bytes([head[2], head[3]]) {
+            IFA_ADDRESS => remote = Some(value),
+            IFA_LOCAL => local = Some(value),
+            _ => {}
+        }
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    // Where both are told, one is that of the other end.
+    let bytes = local.or(remote)?.to_vec();
+    Some(Address { device, family: body[0], bytes, prefix: body[1] })
 }
 
 /// The greatest packet that a network device sends, in bytes.

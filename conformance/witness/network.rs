@@ -3,29 +3,27 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::kernel::{self, AF_INET, AF_INET6, AF_PACKET, Address, IFF_UP};
+use crate::kernel::{self, AF_INET, AF_INET6, Address, Device, IFF_UP};
 use crate::value::{Value, field};
 
 /// All devices by name, complete: `{up, mtu, hardware, addresses}`, the addresses as `ADDRESS/PREFIX`. Beside them
 /// `$by-hardware`, the names by hardware address: what a device is called may be the kernel's choice.
 pub fn interfaces() -> io::Result<Value> {
-    let addresses = kernel::addresses()?;
-    // Every device has an address of this family, if only an empty one.
-    let devices = addresses.iter().filter(|it| it.family == AF_PACKET);
-    let mut listed: Vec<_> = devices.clone().map(|it| (field(&it.device), device(it, &addresses))).collect();
+    let (devices, addresses) = (kernel::devices()?, kernel::addresses()?);
+    let mut listed: Vec<_> = devices.iter().map(|it| (field(&it.name), device(it, &addresses))).collect();
     listed.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-    let with_one = devices.filter(|it| it.bytes.iter().any(|byte| *byte != 0));
-    let named = with_one.map(|it| (hardware(&it.bytes), Value::bytes(&it.device))).collect();
+    let with_one = devices.iter().filter(|it| it.hardware.iter().any(|byte| *byte != 0));
+    let named = with_one.map(|it| (hardware(&it.hardware), Value::bytes(&it.name))).collect();
     listed.push(("$by-hardware".to_owned(), Value::complete(named)));
     Ok(Value::complete(listed))
 }
 
-fn device(device: &Address, all: &[Address]) -> Value {
-    let own = all.iter().filter(|it| it.device == device.device).filter_map(written);
+fn device(device: &Device, all: &[Address]) -> Value {
+    let own = all.iter().filter(|it| it.device == device.index).filter_map(written);
     Value::object([
         ("up", Value::Bool(device.flags & IFF_UP != 0)),
-        ("mtu", Value::from(kernel::greatest_packet(&device.device).map(Value::from))),
-        ("hardware", Value::Text(hardware(&device.bytes))),
+        ("mtu", Value::from(kernel::greatest_packet(&device.name).map(Value::from))),
+        ("hardware", Value::Text(hardware(&device.hardware))),
         ("addresses", Value::List(own.map(Value::Text).collect())),
     ])
 }
