@@ -338,14 +338,22 @@ pub fn remove(placement: &Placement) -> Result<()> {
 /// Removes a cgroup that was to be made for a container whose processes are no more, unless somebody else uses it.
 fn withdraw(directory: &Path) {
     let deadline = Instant::now() + EMPTYING;
-    // A process that has ended leaves its cgroup a moment later.
+    // A process that exits closes its files, by which its end is known, before it leaves its cgroup.
     while fs::remove_dir(directory).is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY))
-        && processes(directory).is_empty()
+        && processes(directory).into_iter().all(is_exiting)
         && children(directory).is_empty()
         && Instant::now() < deadline
     {
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Whether a process has begun to exit, or is no more: PF_EXITING of linux/sched.h among the flags in proc_pid_stat(5).
+fn is_exiting(pid: i32) -> bool {
+    const PF_EXITING: u64 = 4;
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    let flags = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_ascii_whitespace().nth(6)?.parse().ok());
+    flags.is_none_or(|flags: u64| flags & PF_EXITING != 0)
 }
 
 fn remove_tree(directory: &Path) -> Result<()> {
