@@ -349,7 +349,7 @@ fn withdraw(directory: &Path) {
 }
 
 /// Whether a process has begun to exit, or is no more: PF_EXITING of linux/sched.h among the flags in proc_pid_stat(5).
-fn is_exiting(pid: i32) -> bool {
+pub(crate) fn is_exiting(pid: i32) -> bool {
     const PF_EXITING: u64 = 4;
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
     let flags = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_ascii_whitespace().nth(6)?.parse().ok());

@@ -1,6 +1,7 @@
 //! The operation that runs the user's program in a created container.
 
-use crate::container::{Container, Record};
+use crate::cgroups::is_exiting;
+use crate::container::{Container, Process, Record};
 use crate::error::{Doing, Error, Result};
 use crate::hooks;
 use crate::init::Answer;
@@ -87,11 +88,18 @@ fn order(container: &Container, record: &Record, process: &OwnedFd, mut agent: O
             _ if !ended => {}
             Some(Ok(())) => return Ok(Outcome::Executed),
             Some(Err(error)) => return Ok(Outcome::Failed(error)),
+            // It has heard of an order before, whose giver was killed, and its answer was for that one.
+            None if record.process.is_some_and(is_at_work) => return Ok(Outcome::Executed),
             None => {
                 return Ok(Outcome::Failed(Error::new("the container process ended before it executed the program")));
             }
         }
     }
+}
+
+/// Whether a process is alive, and has not closed its files because it is about to end.
+fn is_at_work(process: Process) -> bool {
+    process.is_alive() && !is_exiting(process.pid)
 }
 
 /// Reads what there is, and waits for something if there is nothing; true at the end.
