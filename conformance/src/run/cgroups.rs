@@ -18,6 +18,8 @@ pub const LEAF: &str = "ocf-supervisor";
 const MEMORY: &str = "1073741824";
 /// Processes that a case may have in all.
 const PIDS: &str = "512";
+/// Microseconds in each second that the real-time tasks of a case may have in all.
+const REALTIME: &str = "20000";
 
 /// One mounted hierarchy of this host, and where we are in it.
 #[derive(Clone, Debug)]
@@ -122,7 +124,7 @@ fn words(text: &str) -> BTreeSet<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Makes the cgroup `name` below our own in each hierarchy, with limits, and moves this process into its leaf.
+/// Makes the cgroup `name` below our own in each hierarchy, with limits, and moves this process into it.
 ///
 /// The cgroup itself is where the caller must be when it enters its new cgroup namespace, so the move is in
 /// two steps: [`enter`] first, [`settle`] after the namespace is made.
@@ -136,23 +138,38 @@ pub fn enter(hierarchies: &[Hierarchy], name: &str) -> io::Result<()> {
                 write(&file, value)?;
             }
         }
+        // The sum of the children's can't be more than the parent's, so where there is none to give, none is given.
+        let _ = write_existing(&directory.join("cpu.rt_runtime_us"), REALTIME);
         write(&directory.join("cgroup.procs"), "0")?;
     }
     Ok(())
 }
 
-/// Moves this process from the case's cgroup into a leaf of it, seen from inside the new namespaces.
-pub fn settle(roots: &[PathBuf]) -> io::Result<()> {
-    for root in roots {
-        let leaf = root.join(LEAF);
+/// Moves this process from the case's cgroup into a leaf of it, in each hierarchy that the case sees, by the
+/// hierarchies' mounts of the host. Whoever is forked from now on is in the leaf, too.
+///
+/// No process may stay behind: on version 2 a cgroup that has processes passes no controller on.
+pub fn settle(hierarchies: &[Hierarchy], name: &str, view: View) -> io::Result<()> {
+    for hierarchy in seen(hierarchies, view) {
+        let directory = hierarchy.own.join(name);
+        let leaf = directory.join(LEAF);
         fs::create_dir_all(&leaf).map_err(|e| told(&leaf, &e))?;
         inherit_cpuset(&leaf)?;
         write(&leaf.join("cgroup.procs"), "0")?;
-        if root.join("cgroup.subtree_control").exists() {
-            enable_below(root);
+        if hierarchy.is_unified() {
+            enable_below(&directory);
         }
     }
     Ok(())
+}
+
+/// The hierarchies that a view has.
+fn seen(hierarchies: &[Hierarchy], view: View) -> impl Iterator<Item = &Hierarchy> {
+    hierarchies.iter().filter(move |hierarchy| match view {
+        View::Host => true,
+        View::V1 => !hierarchy.is_unified(),
+        View::V2 => hierarchy.is_unified(),
+    })
 }
 
 /// Enables for the children of a version 2 cgroup all that it has itself; what can't be enabled stays off.
@@ -168,6 +185,13 @@ fn enable_below(directory: &Path) {
 fn make(directory: &Path, hierarchy: &Hierarchy) -> io::Result<()> {
     fs::create_dir(directory).map_err(|e| told(directory, &e))?;
     if hierarchy.controllers.contains("cpuset") { inherit_cpuset(directory) } else { Ok(()) }
+}
+
+/// Fills the cpusets of a cgroup and of those above it, below `root`; where there are none there is nothing to do.
+pub fn fill_cpuset(root: &Path, directory: &Path) -> io::Result<()> {
+    let mut all: Vec<&Path> = directory.ancestors().take_while(|it| it.starts_with(root) && *it != root).collect();
+    all.reverse();
+    all.into_iter().try_for_each(inherit_cpuset)
 }
 
 /// A new v1 cpuset is empty, and takes no process until it is filled.
@@ -188,14 +212,7 @@ fn inherit_cpuset(directory: &Path) -> io::Result<()> {
 pub fn mount_view(hierarchies: &[Hierarchy], view: View) -> io::Result<Vec<(String, PathBuf)>> {
     let root = Path::new("/sys/fs/cgroup");
     let links = links(root);
-    let seen: Vec<_> = hierarchies
-        .iter()
-        .filter(|h| match view {
-            View::Host => true,
-            View::V1 => !h.is_unified(),
-            View::V2 => h.is_unified(),
-        })
-        .collect();
+    let seen: Vec<_> = seen(hierarchies, view).collect();
     // What the host has there gives way first: the kernel mounts no hierarchy on itself.
     let _ = umount2(root, MntFlags::MNT_DETACH);
     let pure = seen.len() == 1 && seen[0].is_unified();
@@ -289,6 +306,11 @@ pub fn below(directory: &Path) -> Vec<PathBuf> {
         next += 1;
     }
     found
+}
+
+/// Writes to a file that is there, and makes none.
+fn write_existing(file: &Path, value: &str) -> io::Result<()> {
+    io::Write::write_all(&mut fs::OpenOptions::new().write(true).open(file)?, value.as_bytes())
 }
 
 /// Writes to a cgroup's file.

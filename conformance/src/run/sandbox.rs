@@ -74,7 +74,7 @@ pub fn die_with_parent(parent: nix::unistd::Pid) -> io::Result<()> {
 
 /// Moves into the case's cgroup and new namespaces, and forks: `inside` runs as pid 1 there, and this process
 /// gives its exit status when it has ended, and with it every process of the case.
-pub fn enter(hierarchies: &[Hierarchy], cgroup: &str, inside: impl FnOnce() -> u8) -> io::Result<u8> {
+pub fn enter(hierarchies: &[Hierarchy], cgroup: &str, view: View, inside: impl FnOnce() -> u8) -> io::Result<u8> {
     cgroups::enter(hierarchies, cgroup)?;
     unshare(
         CloneFlags::CLONE_NEWNS
@@ -85,6 +85,7 @@ pub fn enter(hierarchies: &[Hierarchy], cgroup: &str, inside: impl FnOnce() -> u
             | CloneFlags::CLONE_NEWPID,
     )
     .map_err(|e| io::Error::other(format!("unshare: {e}")))?;
+    cgroups::settle(hierarchies, cgroup, view)?;
     // SAFETY: this process has one thread; the child goes on as an ordinary program.
     match unsafe { fork() }? {
         ForkResult::Child => {
@@ -121,8 +122,6 @@ pub fn furnish(
     // A new pid namespace shows itself only in a new proc.
     mount_on("/proc", Some("proc"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC, None)?;
     let roots = cgroups::mount_view(hierarchies, view)?;
-    let paths: Vec<PathBuf> = roots.iter().map(|(_, path)| path.clone()).collect();
-    cgroups::settle(&paths)?;
     sethostname(HOST_NAME)?;
     // Taken before the case's own files cover the place where the run keeps its copy; the directory, in which there is
     // nothing else, for a runtime may lay an overlay over it, which shows no file that is mounted in it.

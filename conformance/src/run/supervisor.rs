@@ -31,7 +31,7 @@ fn supervise(parent: i32) -> io::Result<u8> {
     io::stdin().read_to_string(&mut text)?;
     let job: Job = serde_json::from_str(&text).map_err(|e| io::Error::other(format!("job: {e}")))?;
     let hierarchies = Hierarchy::mounted()?;
-    sandbox::enter(&hierarchies, &job.cgroup, || {
+    sandbox::enter(&hierarchies, &job.cgroup, job.view, || {
         let outcome = inside(&job, &hierarchies);
         let told = serde_json::to_vec(&outcome).map(|bytes| io::stdout().write_all(&bytes));
         u8::from(!matches!(told, Ok(Ok(()))))
