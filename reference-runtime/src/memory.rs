@@ -34,7 +34,8 @@ pub fn settings(resources: &LinuxResources) -> Result<Vec<Setting>> {
         total.map(|total| swap(total, limit)),
         bytes("reservation", memory.reservation())?.map(reservation),
         // [memory.kernel-set] [memory.kernel-unlimited]
-        bytes("kernel", memory.kernel())?.map(|limit| numeric("kernel", limit).v1("memory.kmem.limit_in_bytes", limit)),
+        bytes("kernel", memory.kernel())?
+            .map(|limit| numeric("kernel", limit).v1("memory.kmem.limit_in_bytes", limit).doubtful()),
         // [memory.kernel-tcp-set] [memory.kernel-tcp-unlimited]
         bytes("kernelTCP", memory.kernel_tcp())?
             .map(|limit| numeric("kernelTCP", limit).v1("memory.kmem.tcp.limit_in_bytes", limit)),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::fmt::Display;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 
 /// What a chapter's properties become.
 type Chapter = fn(&LinuxResources) -> Result<Vec<Setting>>;
@@ -36,6 +37,7 @@ pub struct Setting {
     v1: Form,
     v2: Form,
     needless: bool,
+    doubtful: bool,
 }
 
 /// Text for a file of the cgroup, and further ones for kernels that lack the files before it; or why there is none.
@@ -64,6 +66,7 @@ impl Setting {
             v1: Err("cgroup v1 has nothing like it"),
             v2: Err("cgroup v2 has nothing like it"),
             needless: false,
+            doubtful: false,
         }
     }
 
@@ -102,6 +105,11 @@ impl Setting {
         Setting { needless, ..self }
     }
 
+    /// A limit that some kernels pass over without an error.
+    pub fn doubtful(self) -> Self {
+        Setting { doubtful: true, ..self }
+    }
+
     fn moment(&self) -> Moment {
         // What the cgroup's own files can do, as freezing it, doesn't end with limits.
         if self.controller == "pids" || self.controller.is_empty() { Moment::End } else { Moment::Birth }
@@ -127,10 +135,24 @@ impl Setting {
             match written {
                 Err(error) if error.kind() == ErrorKind::NotFound && index + 1 < form.len() => {}
                 Err(error) if error.kind() == ErrorKind::NotFound && self.needless => return Ok(()),
-                written => return written.doing(|| format!("write {text} to {}", path.display())),
+                written => {
+                    written.doing(|| format!("write {text} to {}", path.display()))?;
+                    return if self.doubtful { check_kept(&path, text) } else { Ok(()) };
+                }
             }
         }
         Ok(())
+    }
+}
+
+/// Checks that the kernel keeps a limit that it took.
+fn check_kept(path: &Path, limit: &str) -> Result<()> {
+    let shown = fs::read_to_string(path).doing(|| format!("read {}", path.display()))?;
+    match (limit.parse::<u64>(), shown.trim().parse::<u64>()) {
+        (Ok(limit), Ok(shown)) if shown > limit => {
+            Err(Error::new(format!("the kernel passes over what is written to {}", path.display())))
+        }
+        _ => Ok(()),
     }
 }
 
