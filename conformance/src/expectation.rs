@@ -76,6 +76,8 @@ pub enum Matcher {
     SameAs(String),
     /// The fact is known, and not the same as another, by its pointer.
     DiffersFrom(String),
+    /// The fact is a number, and not above another, by its pointer.
+    NotAbove(String),
     /// The fact, a label of the journal, came first before the other, by its pointer, came first.
     Before(String),
     /// The operation failed and the user's program never ran; at the given step, or at create or start.
@@ -183,6 +185,7 @@ impl fmt::Display for Matcher {
             Self::AtLeast(limit) => write!(f, "at least {limit}"),
             Self::SameAs(other) => write!(f, "the same as {other}"),
             Self::DiffersFrom(other) => write!(f, "not the same as {other}"),
+            Self::NotAbove(other) => write!(f, "not above {other}"),
             Self::Before(other) => write!(f, "before {other}"),
             Self::Refused(Refusal { at: Some(step) }) => write!(f, "{step} fails and the program never runs"),
             Self::Refused(Refusal { at: None }) => f.write_str("create or start fails and the program never runs"),

@@ -80,6 +80,22 @@ pub enum Action {
         /// Whether a sleeping process of the harness is put into it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         occupied: bool,
+        /// The container whose process is put into it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        container: Option<String>,
+        /// The user to whom it is given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<u32>,
+        /// MiB of a file on a tmpfs that it holds, without a process.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        filled: Option<u32>,
+    },
+    /// Changes the config of a container, for cases of several that differ: a merge patch (RFC 7396).
+    Patch {
+        /// The container.
+        container: String,
+        /// The patch.
+        config: serde_json::Value,
     },
     /// Starts a process that holds a new namespace, and binds its file at `path`. In a user namespace every id is mapped
     /// to itself.

@@ -32,7 +32,10 @@ pub(super) fn observe(evidence: &Evidence, expectation: &Expectation) -> Result<
 
 /// Whether the matcher relates several facts, and doesn't look at the value of one.
 pub(super) fn is_relation(matcher: &Matcher) -> bool {
-    matches!(matcher, Matcher::SameAs(_) | Matcher::DiffersFrom(_) | Matcher::Before(_) | Matcher::Refused(_))
+    matches!(
+        matcher,
+        Matcher::SameAs(_) | Matcher::DiffersFrom(_) | Matcher::NotAbove(_) | Matcher::Before(_) | Matcher::Refused(_)
+    )
 }
 
 /// Whether a relation holds, reached or not; false for a matcher which is none.
@@ -41,6 +44,7 @@ pub(super) fn relation_holds(evidence: &Evidence, expectation: &Expectation) -> 
     match matcher {
         Matcher::SameAs(other) => Ok(compare(evidence, after, fact, other)? == Some(true)),
         Matcher::DiffersFrom(other) => Ok(compare(evidence, after, fact, other)? == Some(false)),
+        Matcher::NotAbove(other) => not_above(evidence, after, fact, other),
         Matcher::Before(other) => before(evidence, after, fact, other),
         Matcher::Refused(refusal) => refusal::refused(evidence, refusal),
         _ => Ok(false),
@@ -62,6 +66,18 @@ fn compare(evidence: &Evidence, after: &str, fact: &str, other: &str) -> Result<
         Some(why) if !agree => Err(Unknown::undecidable(Reason::Unreadable(why.to_owned()))),
         _ => Ok(Some(agree)),
     }
+}
+
+/// Whether one number is not above another; what is no number is not, and nothing is compared with what is none.
+fn not_above(evidence: &Evidence, after: &str, fact: &str, other: &str) -> Result<bool, Unknown> {
+    let fact = reach::known_after(evidence, after, fact)?;
+    let Known::Present(bound) = comparison(evidence, other)? else {
+        let why = "which is not there".to_owned();
+        return Err(Unknown::undecidable(Reason::NoComparison(other.to_owned(), why)));
+    };
+    let bound = bound.as_number().and_then(Number::as_i128).ok_or_else(|| shapeless(bound))?;
+    let Known::Present(value) = fact else { return Ok(false) };
+    Ok(value.as_number().is_some_and(|number| ordering(number, bound).is_le()))
 }
 
 /// The fact to compare with. A moment that was not reached blocks; whatever else is missing makes it undecidable.
@@ -112,6 +128,7 @@ fn value_matches(matcher: &Matcher, fact: Known<'_>, pointer: &str) -> Result<bo
         Matcher::Absent(_)
         | Matcher::SameAs(_)
         | Matcher::DiffersFrom(_)
+        | Matcher::NotAbove(_)
         | Matcher::Before(_)
         | Matcher::Refused(_) => Ok(false),
     }
@@ -310,6 +327,18 @@ mod tests {
         assert_eq!(holds_of(before(1, 2), differs.clone()), Ok(true));
         assert_eq!(holds_of(before(1, 1), differs), Ok(false));
         assert_eq!(of(json!(1), same_as), Err(Verdict::Undecidable));
+    }
+
+    #[test]
+    fn a_number_is_not_above_another() {
+        let both = |fact: Value, other: Value| json!({ "fact": fact, "other": other });
+        let matcher = json!({"not-above": "/before/other"});
+        assert_eq!(holds_of(both(json!(1), json!(2)), matcher.clone()), Ok(true));
+        assert_eq!(holds_of(both(json!(2), json!(2)), matcher.clone()), Ok(true));
+        assert_eq!(holds_of(both(json!(3), json!(2)), matcher.clone()), Ok(false));
+        assert_eq!(holds_of(both(json!("max"), json!(2)), matcher.clone()), Ok(false));
+        assert_eq!(holds_of(both(json!(1), json!("max")), matcher.clone()), Err(Verdict::Undecidable));
+        assert_eq!(holds_of(json!({"$complete": true, "fact": 1}), matcher), Err(Verdict::Undecidable));
     }
 
     #[test]

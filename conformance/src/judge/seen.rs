@@ -25,7 +25,7 @@ pub(super) fn seen(evidence: &Evidence, expectation: &Expectation) -> String {
     let state = |pointer: &str| fact(evidence.fact(pointer));
     let text = match &expectation.matcher {
         Matcher::Refused(refusal) => refusal::seen(evidence, refusal),
-        Matcher::SameAs(other) | Matcher::DiffersFrom(other) => {
+        Matcher::SameAs(other) | Matcher::DiffersFrom(other) | Matcher::NotAbove(other) => {
             format!("{}; the other: {}", state(&expectation.fact), state(other))
         }
         Matcher::Before(other) => {

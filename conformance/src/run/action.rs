@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::chown;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
@@ -9,9 +10,14 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, CpuSet, sched_getaffinity, sched_setaffinity, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, mkfifo, pause, sethostname};
 
+use serde_json::Value;
+
+use super::cgroups;
 use super::network::{self, Device};
+use super::sandbox::Places;
 use crate::case::{Action, Placeholders};
 
 /// What actions have started, and keeps them until the case is over.
@@ -61,8 +67,18 @@ pub fn act(action: &Action, stage: &Stage<'_>, held: &mut Held) -> Result<(), St
             let target = path(target)?;
             umount2(&target, MntFlags::UMOUNT_NOFOLLOW).map_err(|e| format!("unmount {}: {e}", target.display()))
         }
-        Action::Cgroup { path: place, controller, occupied } => {
-            cgroup(stage.roots, &fill(place)?, controller.as_deref(), *occupied, held)
+        Action::Cgroup { path: place, controller, occupied, container, owner, filled } => {
+            let occupant = match container {
+                Some(name) => Some((stage.container)(name).ok_or_else(|| format!("cgroup: {name} has no pid"))?),
+                None if *occupied => Some(sleeper(|| Ok(None), held)?.as_raw()),
+                None => None,
+            };
+            let directories = cgroup(stage.roots, &fill(place)?, controller.as_deref(), occupant, *owner)?;
+            filled.map_or(Ok(()), |mebibytes| fill_with(&directories, mebibytes, &path("${host}/filled")?))
+        }
+        Action::Patch { container, config } => {
+            let config = stage.known.fill_value(config).map_err(|e| e.to_string())?;
+            patch(&Places::bundle(container).join("config.json"), &config)
         }
         Action::Namespace { r#type, path: place, hostname } => {
             namespace(r#type, &path(place)?, hostname.as_deref(), held)
@@ -156,28 +172,63 @@ fn mount_as_told(kind: &str, source: &str, target: &Path, options: &[String]) ->
     Ok(())
 }
 
+fn patch(file: &Path, patch: &Value) -> Result<(), String> {
+    let failed = |e: &dyn std::fmt::Display| format!("patch {}: {e}", file.display());
+    let text = fs::read_to_string(file).map_err(|e| failed(&e))?;
+    let mut config: Value = serde_json::from_str(&text).map_err(|e| failed(&e))?;
+    json_patch::merge(&mut config, patch);
+    fs::write(file, config.to_string()).map_err(|e| failed(&e))
+}
+
 fn cgroup(
     roots: &[(String, PathBuf)],
     place: &str,
     controller: Option<&str>,
-    occupied: bool,
-    held: &mut Held,
-) -> Result<(), String> {
+    occupant: Option<i32>,
+    owner: Option<u32>,
+) -> Result<Vec<PathBuf>, String> {
     let wanted = |name: &str| controller.is_none_or(|c| name.split(',').any(|n| n == c));
     let chosen: Vec<_> = roots.iter().filter(|(name, _)| wanted(name)).collect();
     if chosen.is_empty() {
         return Err(format!("cgroup {place}: no hierarchy has {}", controller.unwrap_or("it")));
     }
-    let occupant = if occupied { Some(sleeper(|| Ok(None), held)?) } else { None };
+    let mut directories = Vec::new();
     for (_, root) in chosen {
         let directory = root.join(place.trim_start_matches('/'));
         fs::create_dir_all(&directory).map_err(|e| format!("make {}: {e}", directory.display()))?;
+        cgroups::fill_cpuset(root, &directory).map_err(|e| format!("make {}: {e}", directory.display()))?;
+        if let Some(uid) = owner {
+            chown(&directory, Some(uid), None).map_err(|e| format!("give {} to {uid}: {e}", directory.display()))?;
+        }
         if let Some(pid) = occupant {
             let file = directory.join("cgroup.procs");
             fs::write(&file, pid.to_string()).map_err(|e| format!("write {pid} to {}: {e}", file.display()))?;
         }
+        directories.push(directory);
     }
-    Ok(())
+    Ok(directories)
+}
+
+/// Writes a file from within cgroups, which then hold its memory when the writer has gone.
+fn fill_with(cgroups: &[PathBuf], mebibytes: u32, file: &Path) -> Result<(), String> {
+    let fill = || -> io::Result<()> {
+        let own = std::process::id().to_string();
+        cgroups.iter().try_for_each(|directory| fs::write(directory.join("cgroup.procs"), &own))?;
+        let mut file = fs::File::create(file)?;
+        (0..mebibytes).try_for_each(|_| file.write_all(&[1; 1 << 20]))
+    };
+    // SAFETY: the supervisor has one thread, so its child may go on as an ordinary program.
+    match unsafe { fork() }.map_err(|e| format!("fork: {e}"))? {
+        ForkResult::Child => {
+            let code = i32::from(fill().is_err());
+            // SAFETY: _exit(2) has no preconditions; nothing of the parent's may be flushed by this child.
+            unsafe { nix::libc::_exit(code) }
+        }
+        ForkResult::Parent { child } => match waitpid(child, None) {
+            Ok(WaitStatus::Exited(_, 0)) => Ok(()),
+            other => Err(format!("fill a cgroup with {mebibytes} MiB: {other:?}")),
+        },
+    }
 }
 
 fn namespace(kind: &str, place: &Path, hostname: Option<&str>, held: &mut Held) -> Result<(), String> {
