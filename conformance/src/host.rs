@@ -33,6 +33,12 @@ pub struct HostFacts {
     pub namespaces: BTreeSet<String>,
     /// Whether resctrl can be mounted.
     pub resctrl: bool,
+    /// Nodes of the machine's memory.
+    #[serde(default)]
+    pub memory_nodes: usize,
+    /// Whether there are huge pages that nobody has reserved.
+    #[serde(default)]
+    pub huge_pages: bool,
 }
 
 /// The cgroup hierarchies.
@@ -87,12 +93,18 @@ pub enum Need {
     Controller(String),
     /// `kernel>=MAJOR.MINOR`.
     Kernel(u32, u32),
+    /// `kernel<MAJOR.MINOR`, for what newer kernels have given up.
+    OldKernel(u32, u32),
     /// `lsm:NAME`.
     Lsm(String),
     /// `cap:NAME`, with CAP_.
     Capability(String),
     /// `resctrl`.
     Resctrl,
+    /// `hugepages`: some that nobody has reserved.
+    HugePages,
+    /// `numa`: more than one node of memory.
+    Numa,
     /// `userns`.
     UserNamespace,
     /// `timens`.
@@ -103,14 +115,17 @@ pub enum Need {
 
 impl Need {
     /// The closed list, as it is written.
-    pub const FORMS: [&str; 10] = [
+    pub const FORMS: [&str; 13] = [
         "cgroup=v1",
         "cgroup=v2",
         "controller:NAME",
         "kernel>=X.Y",
+        "kernel<X.Y",
         "lsm:NAME",
         "cap:NAME",
         "resctrl",
+        "hugepages",
+        "numa",
         "userns",
         "timens",
         "cgroupns",
@@ -128,10 +143,13 @@ impl Need {
             Self::CgroupV1 => !host.cgroups.v1.is_empty(),
             Self::CgroupV2 => host.cgroups.unified && host.cgroups.v1.is_empty(),
             Self::Controller(name) => host.cgroups.v1.contains(name) || host.cgroups.v2.contains(name),
-            Self::Kernel(major, minor) => kernel_version(&host.kernel) >= (*major, *minor),
+            Self::Kernel(major, minor) => host.kernel_version() >= (*major, *minor),
+            Self::OldKernel(major, minor) => host.kernel_version() < (*major, *minor),
             Self::Lsm(name) => host.lsms.contains(name),
             Self::Capability(name) => host.capabilities.contains(name),
             Self::Resctrl => host.resctrl,
+            Self::HugePages => host.huge_pages,
+            Self::Numa => host.memory_nodes > 1,
             Self::UserNamespace => host.namespaces.contains("user"),
             Self::TimeNamespace => host.namespaces.contains("time"),
             Self::CgroupNamespace => host.namespaces.contains("cgroup"),
@@ -152,10 +170,13 @@ impl FromStr for Need {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let unknown = || format!("{text:?} is no host fact; there are {}", Self::FORMS.join(", "));
-        if let Some(version) = text.strip_prefix("kernel>=") {
-            let (major, minor) = version.split_once('.').ok_or_else(unknown)?;
-            let number = |digits: &str| digits.parse().map_err(|_| unknown());
-            return Ok(Self::Kernel(number(major)?, number(minor)?));
+        let bounds: [(&str, fn(u32, u32) -> Self); 2] = [("kernel>=", Self::Kernel), ("kernel<", Self::OldKernel)];
+        for (start, form) in bounds {
+            if let Some(version) = text.strip_prefix(start) {
+                let (major, minor) = version.split_once('.').ok_or_else(unknown)?;
+                let number = |digits: &str| digits.parse().map_err(|_| unknown());
+                return Ok(form(number(major)?, number(minor)?));
+            }
         }
         if let Some((kind, name)) = text.split_once(':') {
             return match kind {
@@ -169,6 +190,8 @@ impl FromStr for Need {
             "cgroup=v1" => Ok(Self::CgroupV1),
             "cgroup=v2" => Ok(Self::CgroupV2),
             "resctrl" => Ok(Self::Resctrl),
+            "hugepages" => Ok(Self::HugePages),
+            "numa" => Ok(Self::Numa),
             "userns" => Ok(Self::UserNamespace),
             "timens" => Ok(Self::TimeNamespace),
             "cgroupns" => Ok(Self::CgroupNamespace),
@@ -190,9 +213,12 @@ impl fmt::Display for Need {
             Self::CgroupV2 => f.write_str("cgroup=v2"),
             Self::Controller(name) => write!(f, "controller:{name}"),
             Self::Kernel(major, minor) => write!(f, "kernel>={major}.{minor}"),
+            Self::OldKernel(major, minor) => write!(f, "kernel<{major}.{minor}"),
             Self::Lsm(name) => write!(f, "lsm:{name}"),
             Self::Capability(name) => write!(f, "cap:{name}"),
             Self::Resctrl => f.write_str("resctrl"),
+            Self::HugePages => f.write_str("hugepages"),
+            Self::Numa => f.write_str("numa"),
             Self::UserNamespace => f.write_str("userns"),
             Self::TimeNamespace => f.write_str("timens"),
             Self::CgroupNamespace => f.write_str("cgroupns"),
@@ -216,8 +242,30 @@ impl HostFacts {
             capabilities: capabilities(),
             namespaces: namespaces(),
             resctrl: words("/proc/filesystems", '\n').iter().any(|line| line.trim().ends_with("resctrl")),
+            memory_nodes: memory_nodes(),
+            huge_pages: has_huge_pages(),
         }
     }
+
+    /// The kernel's version, major and minor.
+    pub fn kernel_version(&self) -> (u32, u32) {
+        kernel_version(&self.kernel)
+    }
+}
+
+fn memory_nodes() -> usize {
+    let text = fs::read_to_string("/sys/devices/system/node/has_memory").unwrap_or_default();
+    // A kernel that knows of no nodes has one.
+    crate::number_list::parse(text.trim()).map_or(1, |nodes| nodes.len().max(1))
+}
+
+fn has_huge_pages() -> bool {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let count = |name: &str| -> u64 {
+        let rest = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        rest.trim().parse().unwrap_or(0)
+    };
+    count("HugePages_Free:") > count("HugePages_Rsvd:")
 }
 
 impl Cgroups {
@@ -378,8 +426,16 @@ mod tests {
 
     #[test]
     fn a_need_reads_back_as_it_is_written() {
-        for text in ["cgroup=v1", "controller:memory", "kernel>=5.12", "lsm:selinux", "cap:CAP_SYS_RESOURCE", "userns"]
-        {
+        for text in [
+            "cgroup=v1",
+            "controller:memory",
+            "kernel>=5.12",
+            "kernel<5.16",
+            "lsm:selinux",
+            "cap:CAP_SYS_RESOURCE",
+            "userns",
+            "hugepages",
+        ] {
             assert_eq!(text.parse::<Need>().unwrap().to_string(), text);
         }
         assert!("kernel>=five".parse::<Need>().is_err());
@@ -392,5 +448,7 @@ mod tests {
         assert!(Need::Kernel(5, 12).met(&host));
         assert!(Need::Kernel(6, 18).met(&host));
         assert!(!Need::Kernel(6, 19).met(&host));
+        assert!(Need::OldKernel(6, 19).met(&host));
+        assert!(!Need::OldKernel(6, 18).met(&host));
     }
 }

@@ -17,6 +17,7 @@ pub mod journal;
 pub mod judge;
 pub mod libtest;
 pub mod mountinfo;
+pub mod number_list;
 pub mod profile;
 pub mod properties;
 pub mod report;

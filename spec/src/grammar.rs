@@ -365,11 +365,11 @@ impl<'a> Lines<'a> {
 
 /// Whether it is of the closed list of host facts.
 fn is_host_fact(text: &str) -> bool {
-    const PLAIN: [&str; 6] = ["cgroup=v1", "cgroup=v2", "resctrl", "userns", "timens", "cgroupns"];
+    const PLAIN: [&str; 8] = ["cgroup=v1", "cgroup=v2", "resctrl", "hugepages", "numa", "userns", "timens", "cgroupns"];
     if PLAIN.contains(&text) {
         return true;
     }
-    if let Some(version) = text.strip_prefix("kernel>=") {
+    if let Some(version) = text.strip_prefix("kernel>=").or_else(|| text.strip_prefix("kernel<")) {
         return version.split_once('.').is_some_and(|(major, minor)| is_number(major) && is_number(minor));
     }
     text.split_once(':').is_some_and(|(kind, name)| match kind {
