@@ -7,9 +7,11 @@ use serde_json::Value;
 use crate::case::{Case, MAIN, Question, Step, Try, Verb};
 
 pub(crate) mod devices;
+pub(crate) mod hugepage_limits;
 pub(crate) mod masked_paths;
 pub(crate) mod memory;
 pub(crate) mod mounts;
+pub(crate) mod pids;
 pub(crate) mod process;
 pub(crate) mod raised;
 pub(crate) mod readonly_paths;
@@ -29,9 +31,11 @@ type Ask = fn(&Subject<'_>) -> Vec<Question>;
 /// The chapters that raise questions.
 const CHAPTERS: &[(&str, Ask)] = &[
     ("devices", devices::ask),
+    ("hugepage-limits", hugepage_limits::ask),
     ("masked-paths", masked_paths::ask),
     ("memory", memory::ask),
     ("mounts", mounts::ask),
+    ("pids", pids::ask),
     ("process", process::ask),
     ("readonly-paths", readonly_paths::ask),
     ("root", root::ask),

@@ -178,7 +178,10 @@ fn derived(headers: &[[Header; 2]], name: &str, case: &Case) -> Result<BTreeSet<
 /// The head of a run on a host with every controller, on cgroup version 2 or on version 1.
 fn on_host(spec: Version, unified: bool) -> Result<Header, String> {
     let mut host = HostFacts { kernel: "6.12.0".to_owned(), ..HostFacts::default() };
-    let controllers = ["memory", "pids", "cpu", "cpuset", "io", "blkio", "hugetlb", "rdma", "devices", "freezer"];
+    let controllers = [
+        "memory", "pids", "cpu", "cpuset", "io", "blkio", "hugetlb", "rdma", "devices", "freezer", "net_cls",
+        "net_prio",
+    ];
     let controllers: BTreeSet<String> = controllers.map(str::to_owned).into();
     host.cgroups.unified = unified;
     match unified {

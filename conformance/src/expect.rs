@@ -10,9 +10,11 @@ use crate::host::HostFacts;
 use crate::view::Offence;
 
 mod annotations;
+mod block_io;
 mod capabilities;
 mod cgroups;
 mod command_line;
+mod cpu;
 mod create;
 mod delete;
 mod devices;
@@ -20,6 +22,7 @@ mod errors;
 mod hardening;
 mod hooks;
 mod hostname;
+mod hugepage_limits;
 mod kill;
 mod lifecycle;
 mod masked_paths;
@@ -27,13 +30,18 @@ mod memory;
 mod mounts;
 mod namespaces;
 mod net_devices;
+mod network;
+mod pids;
 mod process;
+mod rdma;
 mod readonly_paths;
+mod resources;
 mod rlimits;
 mod root;
 mod start;
 mod state;
 mod sysctl;
+mod unified;
 mod user;
 mod version;
 
@@ -60,9 +68,11 @@ type Expect = fn(&Subject<'_>) -> Vec<Expectation>;
 /// The chapters and their laws.
 const CHAPTERS: &[(&str, Expect)] = &[
     ("annotations", annotations::expect),
+    ("block-io", block_io::expect),
     ("capabilities", capabilities::expect),
     ("cgroups", cgroups::expect),
     ("command-line", command_line::expect),
+    ("cpu", cpu::expect),
     ("create", create::expect),
     ("delete", delete::expect),
     ("devices", devices::expect),
@@ -70,6 +80,7 @@ const CHAPTERS: &[(&str, Expect)] = &[
     ("hardening", hardening::expect),
     ("hooks", hooks::expect),
     ("hostname", hostname::expect),
+    ("hugepage-limits", hugepage_limits::expect),
     ("kill", kill::expect),
     ("lifecycle", lifecycle::expect),
     ("masked-paths", masked_paths::expect),
@@ -77,13 +88,17 @@ const CHAPTERS: &[(&str, Expect)] = &[
     ("mounts", mounts::expect),
     ("namespaces", namespaces::expect),
     ("net-devices", net_devices::expect),
+    ("network", network::expect),
+    ("pids", pids::expect),
     ("process", process::expect),
+    ("rdma", rdma::expect),
     ("readonly-paths", readonly_paths::expect),
     ("rlimits", rlimits::expect),
     ("root", root::expect),
     ("start", start::expect),
     ("state", state::expect),
     ("sysctl", sysctl::expect),
+    ("unified", unified::expect),
     ("user", user::expect),
     ("version", version::expect),
 ];

@@ -170,13 +170,16 @@ impl FromStr for Need {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let unknown = || format!("{text:?} is no host fact; there are {}", Self::FORMS.join(", "));
-        let bounds: [(&str, fn(u32, u32) -> Self); 2] = [("kernel>=", Self::Kernel), ("kernel<", Self::OldKernel)];
-        for (start, form) in bounds {
-            if let Some(version) = text.strip_prefix(start) {
-                let (major, minor) = version.split_once('.').ok_or_else(unknown)?;
-                let number = |digits: &str| digits.parse().map_err(|_| unknown());
-                return Ok(form(number(major)?, number(minor)?));
-            }
+        let version = |version: &str| -> Result<(u32, u32), String> {
+            let (major, minor) = version.split_once('.').ok_or_else(unknown)?;
+            let number = |digits: &str| digits.parse().map_err(|_| unknown());
+            Ok((number(major)?, number(minor)?))
+        };
+        if let Some(least) = text.strip_prefix("kernel>=") {
+            return version(least).map(|(major, minor)| Self::Kernel(major, minor));
+        }
+        if let Some(above) = text.strip_prefix("kernel<") {
+            return version(above).map(|(major, minor)| Self::OldKernel(major, minor));
         }
         if let Some((kind, name)) = text.split_once(':') {
             return match kind {

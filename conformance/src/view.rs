@@ -6,23 +6,30 @@ use ocf_spec::Version;
 use serde_json::Value;
 
 pub mod annotations;
+pub mod block_io;
 pub mod capabilities;
 pub mod cgroups;
+pub mod cpu;
 pub mod devices;
 pub mod hooks;
 pub mod hostname;
+pub mod hugepage_limits;
 pub mod lifecycle;
 pub mod masked_paths;
 pub mod memory;
 pub mod mounts;
 pub mod namespaces;
 pub mod net_devices;
+pub mod network;
+pub mod pids;
 pub mod process;
+pub mod rdma;
 pub mod readonly_paths;
 pub mod rlimits;
 pub mod root;
 pub mod sysctl;
 pub mod tree;
+pub mod unified;
 pub mod user;
 pub mod version;
 
@@ -71,6 +78,26 @@ pub fn typed<'a, T>(
             None => Err(Offence::refused("errors.invalid-value", format!("{pointer} is not {what}"))),
         },
     }
+}
+
+/// The object at a pointer, if there is one.
+pub fn object<'a>(config: &'a Value, pointer: &str) -> Result<Option<&'a Value>, Offence> {
+    typed(config, pointer, "an object", |value| value.is_object().then_some(value))
+}
+
+/// The integer of 64 bits at a pointer, if there is one.
+pub fn integer(config: &Value, pointer: &str) -> Result<Option<i64>, Offence> {
+    typed(config, pointer, "an integer of 64 bits", Value::as_i64)
+}
+
+/// The unsigned integer of 64 bits at a pointer, if there is one.
+pub fn natural(config: &Value, pointer: &str) -> Result<Option<u64>, Offence> {
+    typed(config, pointer, "an unsigned integer", Value::as_u64)
+}
+
+/// The boolean at a pointer, if there is one.
+pub fn boolean(config: &Value, pointer: &str) -> Result<Option<bool>, Offence> {
+    typed(config, pointer, "a boolean", Value::as_bool)
 }
 
 /// The strings of an array.

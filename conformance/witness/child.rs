@@ -49,7 +49,7 @@ pub fn many(count: u32) -> Value {
     end(&children);
     let mut answer = vec![("forked".to_owned(), Value::Number(children.len() as i128))];
     answer.extend(failed.map(|error| ("error".to_owned(), Value::Text(error))));
-    Value::Object(answer)
+    Value::complete(answer)
 }
 
 /// A child and the pipe on which it answers.

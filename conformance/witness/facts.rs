@@ -58,6 +58,7 @@ const FACTS: &[(&str, Look)] = &[
     ("mountinfo", || files::kernel_text("/proc/self/mountinfo")),
     ("devices", files::devices),
     ("affinity", || kernel::processors().map(|all| Value::List(all.into_iter().map(Value::from).collect()))),
+    ("memory-nodes", scheduling::memory_nodes),
     ("scheduler", scheduling::scheduler),
     ("io-priority", scheduling::io_priority),
     ("personality", || kernel::persona().map(Value::from)),

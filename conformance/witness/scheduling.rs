@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::kernel;
+use crate::{files, kernel};
 use crate::value::Value;
 
 /// Policies by number (sched(7)); 4 was never used.
@@ -35,6 +35,22 @@ pub fn scheduler() -> io::Result<Value> {
         ("deadline", Value::from(found.deadline)),
         ("period", Value::from(found.period)),
     ]))
+}
+
+/// The nodes from which memory may be taken, as /proc/self/status lists them: `0-1,4`.
+pub fn memory_nodes() -> io::Result<Value> {
+    let text = files::read("/proc/self/status", files::QUESTION_LIMIT)?;
+    let text = String::from_utf8_lossy(&text);
+    let list = text.lines().find_map(|line| line.strip_prefix("Mems_allowed_list:"));
+    let list = list.ok_or_else(|| io::Error::from_raw_os_error(kernel::EINVAL))?;
+    let mut nodes = Vec::new();
+    for part in list.trim().split(',').filter(|part| !part.is_empty()) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let range = first.parse::<u32>().ok().zip(last.parse::<u32>().ok());
+        let (first, last) = range.ok_or_else(|| io::Error::from_raw_os_error(kernel::EINVAL))?;
+        nodes.extend((first..=last).map(Value::from));
+    }
+    Ok(Value::List(nodes))
 }
 
 /// Class and priority; the class is in the bits from 13 up.

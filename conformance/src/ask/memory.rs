@@ -23,18 +23,20 @@ pub fn ask(subject: &Subject<'_>) -> Vec<Question> {
 pub fn raised<'a>(case: &'a Case, config: &Value) -> Option<Raised<'a>> {
     let view = memory::view(config).ok()??;
     let mut raised = Raised::new("memory", case)?;
-    if kills(&view) {
-        raised.add(beyond(&view));
+    if let (true, Some(mebibytes)) = (kills(&view), beyond(&view)) {
+        raised.add(Try::Touch(mebibytes));
     }
     Some(raised)
 }
 
 /// Whether what goes beyond the limit is sure to be killed: nothing can be swapped out.
 pub fn kills(view: &View) -> bool {
-    TRIED.contains(&view.limit) && view.swap == Some(view.limit) && !view.keeps_alive
+    view.limit.is_some_and(|limit| TRIED.contains(&limit))
+        && view.swap == view.limit
+        && view.disable_oom_killer != Some(true)
 }
 
-/// Touching more than the limit.
-pub fn beyond(view: &View) -> Try {
-    Try::Touch(u32::try_from(view.limit / MEBIBYTE).unwrap_or(u32::MAX).saturating_add(BEYOND))
+/// MiB that are more than the limit.
+pub fn beyond(view: &View) -> Option<u32> {
+    u32::try_from(view.limit? / MEBIBYTE).ok()?.checked_add(BEYOND)
 }

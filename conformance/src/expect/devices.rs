@@ -162,7 +162,8 @@ impl Laws<'_> {
             Field::Access => "devices.rule-access",
         });
         let law = |requirement| expected(requirement, &self.start, fact.clone(), matcher.clone());
-        std::iter::once(own).chain(fields).map(law).collect()
+        let openable = (allowed && access.letter == 'r').then_some("devices.openable");
+        std::iter::once(own).chain(openable).chain(fields).map(law).collect()
     }
 
     /// Whether nothing else of the config or the case is at this path, and nothing hides it.

@@ -1,12 +1,14 @@
 //! The facts before the run: what the runtime's caller is, which a container may inherit.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use nix::sys::resource::getrlimit;
 use serde_json::{Value, json};
 
 use super::caller::session_keyring;
+use super::cgroups::LEAF;
 use super::job::Job;
 use super::observe::{self, listing, unreadable};
 use super::process::resource;
@@ -40,6 +42,14 @@ pub fn facts(job: &Job, roots: &[(String, PathBuf)]) -> Value {
         "ignored": caller.ignored,
         "cgroups": observe::cgroup_paths("/proc/self/cgroup"),
         "cgroup-roots": roots.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+        "cgroup-files": observe::cgroup_files(&leaves(roots).collect::<Vec<_>>()),
+        "unified-files": unified_files(roots),
+        "cgroup-delegate": delegate(),
+        "real-time": real_time(roots),
+        "block-devices": block_devices(),
+        "huge-pages": huge_pages(),
+        "rdma-devices": observe::names(Path::new("/sys/class/infiniband")),
+        "interfaces": interfaces(),
         "hostname": uts.as_ref().map(|u| u.nodename().to_string_lossy().into_owned()).unwrap_or_default(),
         "domainname": uts.as_ref().map(|u| u.domainname().to_string_lossy().into_owned()).unwrap_or_default(),
         "oom-score-adj": oom_score_adj(job),
@@ -54,6 +64,74 @@ pub fn facts(job: &Job, roots: &[(String, PathBuf)]) -> Value {
 
 fn mounts() -> Value {
     std::fs::read_to_string("/proc/self/mountinfo").map_or_else(unreadable, |text| mountinfo::facts(&text))
+}
+
+/// Our own cgroups: ordinary ones, which have the files that a root may lack.
+fn leaves(roots: &[(String, PathBuf)]) -> impl Iterator<Item = PathBuf> {
+    roots.iter().map(|(_, root)| root.join(LEAF))
+}
+
+/// All files of an ordinary cgroup of version 2; none where there is no such hierarchy.
+fn unified_files(roots: &[(String, PathBuf)]) -> Option<Value> {
+    let (_, root) = roots.iter().find(|(name, _)| name == "unified")?;
+    Some(observe::names(&root.join(LEAF)))
+}
+
+/// The files that the owner of a cgroup is given with it (cgroups(7)); none where the kernel does not say.
+fn delegate() -> Option<Vec<String>> {
+    let text = fs::read_to_string("/sys/kernel/cgroup/delegate").ok()?;
+    Some(text.split_whitespace().map(str::to_owned).collect())
+}
+
+/// Microseconds of each period that the real-time tasks below our root may have; none where no group has its own.
+fn real_time(roots: &[(String, PathBuf)]) -> Option<i64> {
+    let mut texts = roots.iter().filter_map(|(_, root)| fs::read_to_string(root.join("cpu.rt_runtime_us")).ok());
+    texts.next()?.trim().parse().ok()
+}
+
+/// The block devices by `MAJOR:MINOR`, each with the scheduler that serves it.
+fn block_devices() -> Value {
+    let mut found = listing();
+    for device in fs::read_dir("/sys/block").into_iter().flatten().flatten() {
+        let Ok(numbers) = fs::read_to_string(device.path().join("dev")) else { continue };
+        let schedulers = fs::read_to_string(device.path().join("queue/scheduler")).unwrap_or_default();
+        let chosen = schedulers.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+        found.insert(numbers.trim().to_owned(), json!(chosen.map_or("", |(name, _)| name)));
+    }
+    Value::Object(found)
+}
+
+/// The sizes of huge pages, as the kernel's control files name them, each with how many pages nobody has reserved.
+fn huge_pages() -> Value {
+    let mut found = listing();
+    for size in fs::read_dir("/sys/kernel/mm/hugepages").into_iter().flatten().flatten() {
+        let name = size.file_name().to_string_lossy().into_owned();
+        let kilobytes = name.strip_prefix("hugepages-").and_then(|rest| rest.strip_suffix("kB"));
+        let Some(kilobytes) = kilobytes.and_then(|digits| digits.parse::<u64>().ok()) else { continue };
+        let count =
+            |file: &str| -> Option<u64> { fs::read_to_string(size.path().join(file)).ok()?.trim().parse().ok() };
+        let free = count("free_hugepages").unwrap_or(0).saturating_sub(count("resv_hugepages").unwrap_or(0));
+        found.insert(kernel_size(kilobytes), json!(free));
+    }
+    Value::Object(found)
+}
+
+fn kernel_size(kilobytes: u64) -> String {
+    match kilobytes {
+        0..1024 => format!("{kilobytes}KB"),
+        1024..1_048_576 => format!("{}MB", kilobytes >> 10),
+        _ => format!("{}GB", kilobytes >> 20),
+    }
+}
+
+/// The network interfaces of the caller's namespace.
+fn interfaces() -> Value {
+    let mut found = listing();
+    let text = fs::read_to_string("/proc/net/dev").unwrap_or_default();
+    // Two lines of headings come first.
+    let names = text.lines().skip(2).filter_map(|line| line.split_once(':'));
+    found.extend(names.map(|(name, _)| (name.trim().to_owned(), json!(true))));
+    Value::Object(found)
 }
 
 fn limits(job: &Job) -> Value {

@@ -13,35 +13,9 @@ use super::network;
 use crate::evidence::{COMPLETE, UNREADABLE};
 use crate::mountinfo;
 
-/// The files of a cgroup that are facts.
-const CGROUP_FILES: [&str; 26] = [
-    "memory.limit_in_bytes",
-    "memory.memsw.limit_in_bytes",
-    "memory.soft_limit_in_bytes",
-    "memory.swappiness",
-    "memory.oom_control",
-    "memory.max",
-    "memory.high",
-    "memory.low",
-    "memory.swap.max",
-    "pids.max",
-    "cpu.shares",
-    "cpu.cfs_quota_us",
-    "cpu.cfs_period_us",
-    "cpu.cfs_burst_us",
-    "cpu.idle",
-    "cpu.weight",
-    "cpu.max",
-    "cpuset.cpus",
-    "cpuset.mems",
-    "devices.list",
-    "blkio.weight",
-    "blkio.bfq.weight",
-    "io.weight",
-    "io.bfq.weight",
-    "hugetlb.2MB.limit_in_bytes",
-    "hugetlb.2MB.max",
-];
+mod cgroup;
+
+pub use self::cgroup::{cgroup, files as cgroup_files};
 
 /// A complete listing, to be filled.
 pub fn listing() -> Map<String, Value> {
@@ -150,26 +124,6 @@ pub fn cgroup_paths(file: &str) -> Value {
         let names = if name.is_empty() { vec!["unified"] } else { name.split(',').collect() };
         for name in names {
             found.insert(name.to_owned(), json!(path));
-        }
-    }
-    Value::Object(found)
-}
-
-/// What the container's cgroups say: the text of each file that they have, by the file's name.
-pub fn cgroup(pid: Option<i32>, roots: &[(String, PathBuf)]) -> Value {
-    let Some(pid) = pid else { return unreadable("the runtime told no pid") };
-    let paths = cgroup_paths(&format!("/proc/{pid}/cgroup"));
-    if paths.get(UNREADABLE).is_some() {
-        return paths;
-    }
-    let mut found = listing();
-    for (name, root) in roots {
-        let Some(path) = name.split(',').find_map(|n| paths.get(n)).and_then(Value::as_str) else { continue };
-        let directory = root.join(path.trim_start_matches('/'));
-        for file in CGROUP_FILES {
-            if let Ok(text) = fs::read_to_string(directory.join(file)) {
-                found.insert(file.to_owned(), json!(text.trim()));
-            }
         }
     }
     Value::Object(found)

@@ -2,24 +2,40 @@
 
 use serde_json::Value;
 
-use super::{Offence, typed};
+use super::{Offence, boolean, integer, natural, object};
 
-/// `linux.resources.memory`, as far as the laws speak of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// `linux.resources.memory`. Limits are bytes, -1 for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct View {
-    /// Bytes; -1 for no limit.
-    pub limit: i64,
-    /// Bytes of memory and swap together.
+    /// Of memory.
+    pub limit: Option<i64>,
+    /// What the container keeps when memory is short.
+    pub reservation: Option<i64>,
+    /// Of memory and swap together.
     pub swap: Option<i64>,
+    /// Of the kernel's memory.
+    pub kernel: Option<i64>,
+    /// Of the kernel's memory for TCP.
+    pub kernel_tcp: Option<i64>,
+    /// How readily the kernel swaps.
+    pub swappiness: Option<u64>,
     /// Whether a process that goes beyond waits instead of being killed.
-    pub keeps_alive: bool,
+    pub disable_oom_killer: Option<bool>,
+    /// Whether the limits hold for the cgroups below.
+    pub use_hierarchy: Option<bool>,
 }
 
-/// What is said of memory; none without a limit.
+/// What is said of memory; none if nothing is.
 pub fn view(config: &Value) -> Result<Option<View>, Offence> {
-    let pointer = "/linux/resources/memory";
-    let Some(memory) = typed(config, pointer, "an object", |it| it.is_object().then_some(it))? else { return Ok(None) };
-    let Some(limit) = typed(memory, "/limit", "an integer of 64 bits", Value::as_i64)? else { return Ok(None) };
-    let keeps_alive = memory.get("disableOOMKiller") == Some(&Value::Bool(true));
-    Ok(Some(View { limit, swap: memory.get("swap").and_then(Value::as_i64), keeps_alive }))
+    let Some(memory) = object(config, "/linux/resources/memory")? else { return Ok(None) };
+    Ok(Some(View {
+        limit: integer(memory, "/limit")?,
+        reservation: integer(memory, "/reservation")?,
+        swap: integer(memory, "/swap")?,
+        kernel: integer(memory, "/kernel")?,
+        kernel_tcp: integer(memory, "/kernelTCP")?,
+        swappiness: natural(memory, "/swappiness")?,
+        disable_oom_killer: boolean(memory, "/disableOOMKiller")?,
+        use_hierarchy: boolean(memory, "/useHierarchy")?,
+    }))
 }
