@@ -149,3 +149,14 @@ pub enum Action {
         step: String,
     },
 }
+
+impl Action {
+    /// The container of whose process it takes hold.
+    pub fn container(&self) -> Option<&String> {
+        match self {
+            Self::Signal { container, .. } => Some(container),
+            Self::Cgroup { container, .. } => container.as_ref(),
+            _ => None,
+        }
+    }
+}

@@ -205,6 +205,7 @@ impl<'a> Scene<'a> {
             }
             Step::Exit(exit) => &exit.container,
             Step::Inside(inside) => &inside.container,
+            Step::Host(host) => host.does.iter().find_map(Action::container)?,
             _ => return None,
         };
         match self.containers.get(container).and_then(|c| c.created) {
