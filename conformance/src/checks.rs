@@ -188,6 +188,7 @@ fn on_host(spec: Version, unified: bool) -> Result<Header, String> {
         true => host.cgroups.v2 = controllers,
         false => host.cgroups.v1 = controllers,
     }
+    host.resctrl = true;
     host.namespaces = ["user", "time", "cgroup"].map(str::to_owned).into();
     let (name, adapter) = Adapter::choose(Path::new("runtime"), None)?;
     let runtime = Identity {

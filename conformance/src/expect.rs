@@ -23,6 +23,7 @@ mod hardening;
 mod hooks;
 mod hostname;
 mod hugepage_limits;
+mod intel_rdt;
 mod kill;
 mod lifecycle;
 mod masked_paths;
@@ -81,6 +82,7 @@ const CHAPTERS: &[(&str, Expect)] = &[
     ("hooks", hooks::expect),
     ("hostname", hostname::expect),
     ("hugepage-limits", hugepage_limits::expect),
+    ("intel-rdt", intel_rdt::expect),
     ("kill", kill::expect),
     ("lifecycle", lifecycle::expect),
     ("masked-paths", masked_paths::expect),

@@ -14,6 +14,7 @@ pub mod devices;
 pub mod hooks;
 pub mod hostname;
 pub mod hugepage_limits;
+pub mod intel_rdt;
 pub mod lifecycle;
 pub mod masked_paths;
 pub mod memory;

@@ -50,6 +50,7 @@ pub fn facts(job: &Job, roots: &[(String, PathBuf)]) -> Value {
         "huge-pages": huge_pages(),
         "rdma-devices": observe::names(Path::new("/sys/class/infiniband")),
         "interfaces": interfaces(),
+        "resctrl": observe::resctrl(i32::try_from(std::process::id()).ok()),
         "hostname": uts.as_ref().map(|u| u.nodename().to_string_lossy().into_owned()).unwrap_or_default(),
         "domainname": uts.as_ref().map(|u| u.domainname().to_string_lossy().into_owned()).unwrap_or_default(),
         "oom-score-adj": oom_score_adj(job),

@@ -14,8 +14,10 @@ use crate::evidence::{COMPLETE, UNREADABLE};
 use crate::mountinfo;
 
 mod cgroup;
+mod resctrl;
 
 pub use self::cgroup::{cgroup, files as cgroup_files};
+pub use self::resctrl::resctrl;
 
 /// A complete listing, to be filled.
 pub fn listing() -> Map<String, Value> {

@@ -517,6 +517,7 @@ impl<'a> Scene<'a> {
         facts.insert("process".into(), observe::process(pid));
         facts.insert("interfaces".into(), network::devices());
         facts.insert("cgroup".into(), observe::cgroup(pid.filter(|pid| alive(*pid)), self.roots));
+        facts.insert("resctrl".into(), observe::resctrl(pid));
         facts.insert("paths".into(), observe::paths(paths.iter()));
         self.host.insert(moment.to_owned(), Value::Object(facts));
         Ok(())
