@@ -51,6 +51,10 @@ fn further(subject: &Subject<'_>) -> Option<Expectation> {
 fn owner(subject: &Subject<'_>, view: Option<&View>) -> Vec<Expectation> {
     let Some(resources) = Resources::of(subject) else { return Vec::new() };
     let Some(Value::Array(hierarchies)) = subject.before.get("cgroup-roots") else { return Vec::new() };
+    // What a caller who is not root makes is his, and he can give it to nobody.
+    if subject.before.get("uid").is_none_or(|uid| *uid != json!(0)) {
+        return Vec::new();
+    }
     let before = view.and_then(|view| owner_before(subject, &plain(&view.path))).unwrap_or(0);
     let mut all = Vec::new();
     for name in hierarchies.iter().filter_map(Value::as_str).filter(|name| *name != "unified") {
