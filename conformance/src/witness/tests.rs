@@ -480,7 +480,7 @@ fn questions_that_could_hurt() {
     assert_ne!(call("clone", &[17, 0, 0, 0, 0]), fork, "the parent speaks, not the child");
     assert_eq!(stage.answer(Try::Touch(8)), json!({ "touched": 8 }));
     assert_eq!(stage.answer(Try::Touch(u32::MAX)), json!({ "error": "ENOMEM" }));
-    assert_eq!(stage.answer(Try::Fork(3)), json!({ "forked": 3 }));
+    assert_eq!(stage.answer(Try::Fork(3)), json!({ "$complete": true, "forked": 3 }));
     let kill = |pid, signal| stage.answer(Try::Kill { pid, signal });
     assert_eq!(kill(std::process::id() as i32, 0), json!({ "sent": true }));
     assert_eq!(kill(i32::MAX, 0), json!({ "error": "ESRCH" }));
