@@ -10,12 +10,14 @@ pub(crate) mod devices;
 pub(crate) mod hugepage_limits;
 pub(crate) mod masked_paths;
 pub(crate) mod memory;
+pub(crate) mod memory_policy;
 pub(crate) mod mounts;
 pub(crate) mod pids;
 pub(crate) mod process;
 pub(crate) mod raised;
 pub(crate) mod readonly_paths;
 mod root;
+pub(crate) mod seccomp;
 mod sysctl;
 
 /// What a chapter may ask from: the case and its config, placeholders not yet filled in.
@@ -34,11 +36,13 @@ const CHAPTERS: &[(&str, Ask)] = &[
     ("hugepage-limits", hugepage_limits::ask),
     ("masked-paths", masked_paths::ask),
     ("memory", memory::ask),
+    ("memory-policy", memory_policy::ask),
     ("mounts", mounts::ask),
     ("pids", pids::ask),
     ("process", process::ask),
     ("readonly-paths", readonly_paths::ask),
     ("root", root::ask),
+    ("seccomp", seccomp::ask),
     ("sysctl", sysctl::ask),
 ];
 

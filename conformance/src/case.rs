@@ -19,10 +19,12 @@ mod question;
 mod rootfs;
 mod step;
 
-pub use action::Action;
-pub use caller::{Caller, Capabilities, IoClass, IoPriority, Limit, Persona, Policy, Propagation, SecureBit, Stdio};
+pub use action::{Action, Answer};
+pub use caller::{
+    Caller, Capabilities, IoClass, IoPriority, Limit, MemoryMode, Persona, Policy, Propagation, SecureBit, Stdio,
+};
 pub use program::Hook;
-pub use question::{Question, Try};
+pub use question::{Question, Syscall, Try};
 pub use rootfs::{Empty, Entry, Node};
 pub use step::{Call, Exit, Host, Inside, Observe, Order, Step, Together, Verb, Wait, WaitFor, While};
 

@@ -97,7 +97,8 @@ impl Checks {
                 check.by_law.insert(name.clone());
             }
         }
-        for (name, case) in properties::generate(0, GENERATED) {
+        let of_claims = properties::of_claims(&everything());
+        for (name, case) in properties::generate(0, GENERATED).into_iter().chain(of_claims) {
             let chapter = name.split('/').next().unwrap_or_default().to_owned();
             for id in derived(&headers, &name, &case)? {
                 checks.of_id(id.as_str()).generated.insert(chapter.clone());
@@ -164,7 +165,7 @@ fn derived(headers: &[[Header; 2]], name: &str, case: &Case) -> Result<BTreeSet<
             role: Role::Case,
             definition: Case { expect: Vec::new(), ..case.clone() },
             config: case.config(&base, version).map_err(|e| about(&e))?,
-            facts: json!({ "before": {} }),
+            facts: json!({ "before": { "capabilities": { "bounding": &crate::host::CAPABILITIES[..] } } }),
             trouble: None,
             seconds: 0.0,
         };
@@ -173,6 +174,31 @@ fn derived(headers: &[[Header; 2]], name: &str, case: &Case) -> Result<BTreeSet<
         }
     }
     Ok(derived)
+}
+
+/// The features document of a runtime that claims all of which a law speaks.
+fn everything() -> Value {
+    let named = |prefix: &str, names: &str| names.split(' ').map(|name| format!("{prefix}{name}")).collect::<Vec<_>>();
+    json!({
+        "ociVersionMin": "1.0.0",
+        "ociVersionMax": VERSIONS[VERSIONS.len() - 1].to_string(),
+        "hooks": named("", "prestart createRuntime createContainer startContainer poststart poststop"),
+        "mountOptions": ["ro"],
+        "linux": {
+            "namespaces": named("", "cgroup ipc mount network pid time user uts"),
+            "capabilities": &crate::host::CAPABILITIES[..],
+            "cgroup": { "v1": true, "v2": true },
+            "seccomp": {
+                "enabled": true,
+                "actions": named("SCMP_ACT_", "ALLOW ERRNO KILL TRACE"),
+                "operators": named("SCMP_CMP_", "EQ GT NE"),
+                "archs": named("SCMP_ARCH_", "X86_64 X86"),
+                "supportedFlags": named("SECCOMP_FILTER_FLAG_", "LOG SPEC_ALLOW"),
+            },
+            "mountExtensions": { "idmap": { "enabled": true } },
+            "memoryPolicy": { "modes": ["MPOL_BIND"], "flags": ["MPOL_F_NUMA_BALANCING"] },
+        },
+    })
 }
 
 /// The head of a run on a host with every controller, on cgroup version 2 or on version 1.
@@ -190,6 +216,8 @@ fn on_host(spec: Version, unified: bool) -> Result<Header, String> {
     }
     host.resctrl = true;
     host.namespaces = ["user", "time", "cgroup"].map(str::to_owned).into();
+    host.machine = "x86_64".to_owned();
+    host.nodes = [0].into();
     let (name, adapter) = Adapter::choose(Path::new("runtime"), None)?;
     let runtime = Identity {
         name: String::new(),
@@ -204,7 +232,7 @@ fn on_host(spec: Version, unified: bool) -> Result<Header, String> {
         spec,
         runtime,
         adapter,
-        features: None,
+        features: Some(everything()),
         host,
         profile: String::new(),
         started: String::new(),

@@ -19,6 +19,7 @@ mod create;
 mod delete;
 mod devices;
 mod errors;
+mod features;
 mod hardening;
 mod hooks;
 mod hostname;
@@ -28,10 +29,12 @@ mod kill;
 mod lifecycle;
 mod masked_paths;
 mod memory;
+mod memory_policy;
 mod mounts;
 mod namespaces;
 mod net_devices;
 mod network;
+mod personality;
 mod pids;
 mod process;
 mod rdma;
@@ -39,6 +42,7 @@ mod readonly_paths;
 mod resources;
 mod rlimits;
 mod root;
+mod seccomp;
 mod start;
 mod state;
 mod sysctl;
@@ -78,6 +82,7 @@ const CHAPTERS: &[(&str, Expect)] = &[
     ("delete", delete::expect),
     ("devices", devices::expect),
     ("errors", errors::expect),
+    ("features", features::expect),
     ("hardening", hardening::expect),
     ("hooks", hooks::expect),
     ("hostname", hostname::expect),
@@ -87,16 +92,19 @@ const CHAPTERS: &[(&str, Expect)] = &[
     ("lifecycle", lifecycle::expect),
     ("masked-paths", masked_paths::expect),
     ("memory", memory::expect),
+    ("memory-policy", memory_policy::expect),
     ("mounts", mounts::expect),
     ("namespaces", namespaces::expect),
     ("net-devices", net_devices::expect),
     ("network", network::expect),
     ("pids", pids::expect),
+    ("personality", personality::expect),
     ("process", process::expect),
     ("rdma", rdma::expect),
     ("readonly-paths", readonly_paths::expect),
     ("rlimits", rlimits::expect),
     ("root", root::expect),
+    ("seccomp", seccomp::expect),
     ("start", start::expect),
     ("state", state::expect),
     ("sysctl", sysctl::expect),

@@ -39,6 +39,9 @@ pub struct HostFacts {
     /// Whether there are huge pages that nobody has reserved.
     #[serde(default)]
     pub huge_pages: bool,
+    /// The NUMA nodes that have memory; none where the kernel knows no nodes.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub nodes: BTreeSet<u32>,
 }
 
 /// The cgroup hierarchies.
@@ -247,6 +250,7 @@ impl HostFacts {
             resctrl: words("/proc/filesystems", '\n').iter().any(|line| line.trim().ends_with("resctrl")),
             memory_nodes: memory_nodes(),
             huge_pages: has_huge_pages(),
+            nodes: nodes(),
         }
     }
 
@@ -285,6 +289,11 @@ impl Cgroups {
         }
         found
     }
+}
+
+fn nodes() -> BTreeSet<u32> {
+    let list = fs::read_to_string("/sys/devices/system/node/has_memory").unwrap_or_default();
+    crate::view::memory_policy::nodes(list.trim()).unwrap_or_default()
 }
 
 fn kernel_version(release: &str) -> (u32, u32) {

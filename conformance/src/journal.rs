@@ -116,6 +116,11 @@ pub enum Event {
         /// Its pid.
         pid: i32,
     },
+    /// A connection to the agent came to its end.
+    Heard {
+        /// Which, counted from 0.
+        connection: usize,
+    },
     /// A witness waits to be released.
     Holding,
     /// It was released.
@@ -197,6 +202,28 @@ pub fn step_record(nonce: &Nonce, event: &str, step: &str) -> String {
     format!("{{\"nonce\":\"{nonce}\",\"writer\":\"harness\",\"event\":{},\"step\":{}}}", json!(event), json!(step))
 }
 
+/// The record of a helper's fact, at a pointer below `moment`; without its newline.
+pub fn fact_record(nonce: &Nonce, writer: &str, moment: &str, path: &str, value: &Value) -> String {
+    let (writer, moment, path) = (json!(writer), json!(moment), json!(path));
+    format!(
+        "{{\"nonce\":\"{nonce}\",\"writer\":{writer},\"event\":\"fact\",\"moment\":{moment},\"path\":{path},\"value\":{value}}}"
+    )
+}
+
+/// The record that closes a helper's facts of `moment`, so many; without its newline.
+pub fn reported_record(nonce: &Nonce, writer: &str, moment: &str, facts: usize) -> String {
+    let (writer, moment) = (json!(writer), json!(moment));
+    format!(
+        "{{\"nonce\":\"{nonce}\",\"writer\":{writer},\"event\":\"reported\",\"moment\":{moment},\"facts\":{facts}}}"
+    )
+}
+
+/// The record of a connection's end; without its newline.
+pub fn heard_record(nonce: &Nonce, writer: &str, connection: usize) -> String {
+    let writer = json!(writer);
+    format!("{{\"nonce\":\"{nonce}\",\"writer\":{writer},\"event\":\"heard\",\"connection\":{connection}}}")
+}
+
 /// Appends one record, by one write(2), to a journal that was opened with O_APPEND.
 ///
 /// # Errors
@@ -226,6 +253,7 @@ impl Entry {
             Event::Signal { signal } => format!("{writer} signal {signal}"),
             Event::Handling { signal } => format!("{writer} handling {signal}"),
             Event::Spawned { .. } => format!("{writer} spawned"),
+            Event::Heard { connection } => format!("{writer} heard {connection}"),
             Event::Holding => format!("{writer} holding"),
             Event::Released => format!("{writer} released"),
             Event::Exiting { .. } => format!("{writer} exiting"),

@@ -17,6 +17,7 @@ use crate::expectation::Expectation;
 use crate::host::{HostFacts, Need};
 use crate::profile::Profile;
 
+mod claim;
 mod conclusion;
 mod control;
 mod discrimination;
@@ -50,9 +51,7 @@ pub enum Verdict {
     Pass,
     /// A step that had to be reached was not, or nobody inside reported.
     Blocked,
-    /// The text permits a choice, and the runtime's features don't claim it.
-    ///
-    /// No rule of this judge gives it: which feature grants which choice is not among a requirement's data.
+    /// The text permits a choice, and the runtime refused what its features don't claim.
     Unsupported,
     /// A fact of the host, or a vantage, is missing.
     Undecidable,
@@ -229,6 +228,7 @@ impl<'a> Bench<'a> {
 
     fn outcome(&mut self, requirement: &Requirement, evidence: &Evidence, expectation: &Expectation) -> Outcome {
         let judged = self.judged(requirement.level, evidence, expectation);
+        let judged = judged.map_err(|unknown| self.or_unclaimed(unknown, evidence));
         let (verdict, reason) = match judged {
             Ok(verdict) => (verdict, None),
             Err(Unknown { verdict, reason }) => (verdict, Some(reason)),
@@ -258,6 +258,17 @@ impl<'a> Bench<'a> {
             return Ok(Verdict::Fail);
         }
         self.count(evidence, expectation).map(|()| Verdict::Pass)
+    }
+
+    /// What was not come to because the runtime refused a value that it does not claim was never promised.
+    fn or_unclaimed(&self, unknown: Unknown, evidence: &Evidence) -> Unknown {
+        if unknown.verdict != Verdict::Blocked {
+            return unknown;
+        }
+        match claim::unclaimed(self.header, evidence) {
+            Some(claim) => Unknown { verdict: Verdict::Unsupported, reason: Reason::Unclaimed(claim) },
+            None => unknown,
+        }
     }
 
     /// Whether a pass counts.
@@ -475,7 +486,7 @@ mod tests {
             Verdict::Blocked => it.facts["steps"]["start"] = json!({"skipped": ""}),
             Verdict::Undecidable => it.facts["before"]["fact"] = json!({"$unreadable": "EIO"}),
             Verdict::Undecided => it.facts["before"] = json!({}),
-            Verdict::Unsupported | Verdict::Observed => unreachable!("no rule gives it to a MUST"),
+            Verdict::Unsupported | Verdict::Observed => unreachable!("not by these facts"),
         }
         it
     }

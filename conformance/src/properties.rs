@@ -3,10 +3,13 @@
 //! A generated case is a [`Case`] like any other: it is asked, run, expected and judged on the same way. Its
 //! name holds the seed, so that the same name always means the same case.
 
+mod claims;
 mod process;
 
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use serde_json::Value;
 
 use crate::case::Case;
 
@@ -24,9 +27,14 @@ pub fn generate(seed: u64, count: u32) -> Vec<(String, Case)> {
     names.filter_map(|name| Tree::grow(&name).map(|tree| (name, tree.case()))).collect()
 }
 
+/// The cases that try what a runtime's features document claims.
+pub fn of_claims(features: &Value) -> Vec<(String, Case)> {
+    claims::cases(features)
+}
+
 /// Whether this is the name of a generated case.
 pub fn is_case(name: &str) -> bool {
-    parse(name).is_some()
+    parse(name).is_some() || claims::is_case(name)
 }
 
 fn name(chapter: &str, seed: u64, number: u32) -> String {

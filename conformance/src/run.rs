@@ -1,6 +1,7 @@
 //! The only module that starts the runtime under test, each case under a supervisor of its own.
 
 mod action;
+mod agent;
 mod before;
 mod bundle;
 mod caller;

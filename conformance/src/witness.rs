@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Order, Question, Try};
+use crate::case::{Order, Question, Syscall, Try};
 
 #[cfg(test)]
 mod tests;
@@ -238,9 +238,13 @@ fn words(what: &Try) -> Vec<String> {
             ("mknod", vec![path.clone(), r#type.clone(), major.to_string(), minor.to_string()])
         }
         Try::Exec(arguments) => ("exec", arguments.clone()),
-        Try::Syscall { call, args } => {
-            ("syscall", std::iter::once(call.clone()).chain(args.iter().map(u64::to_string)).collect())
-        }
+        Try::Syscall(call) => ("syscall", call_words(call)),
+        Try::Trapped(call) => ("trapped", call_words(call)),
+        Try::Traced(call) => ("traced", call_words(call)),
+        Try::Threads(call) => ("threads", call_words(call)),
+        Try::Interrupted(call) => ("interrupted", call_words(call)),
+        Try::Foreign(call) => ("foreign", call_words(call)),
+        Try::MemoryPolicy {} => ("memory-policy", Vec::new()),
         Try::Touch(mebibytes) => ("touch", vec![mebibytes.to_string()]),
         Try::Fork(count) => ("fork", vec![count.to_string()]),
         Try::Statfs(path) => ("statfs", vec![path.clone()]),
@@ -250,6 +254,10 @@ fn words(what: &Try) -> Vec<String> {
         Try::Kill { pid, signal } => ("kill", vec![pid.to_string(), signal.to_string()]),
     };
     std::iter::once(kind.to_owned()).chain(arguments).collect()
+}
+
+fn call_words(call: &Syscall) -> Vec<String> {
+    std::iter::once(call.call.clone()).chain(call.args.iter().map(u64::to_string)).collect()
 }
 
 /// One word of the program text: every byte outside `[A-Za-z0-9/._:=,@+-]` as `%XX`, the empty word a lone `%`.

@@ -54,6 +54,7 @@ const CALLS: &[(&str, i64, i64)] = &[
     ("get_mempolicy", 239, 236),
     ("getcwd", 79, 17),
     ("getdents64", 217, 61),
+    ("getegid", 108, 177),
     ("geteuid", 107, 175),
     ("getgid", 104, 176),
     ("getitimer", 36, 102),
@@ -101,6 +102,7 @@ const CALLS: &[(&str, i64, i64)] = &[
     ("move_pages", 279, 239),
     ("mprotect", 10, 226),
     ("msgget", 68, 186),
+    ("munlockall", 152, 231),
     ("munmap", 11, 215),
     ("name_to_handle_at", 303, 264),
     ("nanosleep", 35, 101),
@@ -198,4 +200,14 @@ pub fn number(call: &str) -> Option<i64> {
     let (_, x86_64, aarch64) = CALLS.iter().find(|(name, ..)| *name == call)?;
     let number = if cfg!(target_arch = "x86_64") { *x86_64 } else { *aarch64 };
     (number != NONE).then_some(number)
+}
+
+/// Name and number of a few calls by the convention of x86's 32-bit programs.
+const FOREIGN: &[(&str, i64)] =
+    &[("getpgid", 132), ("getpid", 20), ("getppid", 64), ("getpriority", 96), ("sched_yield", 158)];
+
+/// The number of a call by the convention of the machine's 32-bit architecture, as far as it is known here.
+pub fn foreign_number(call: &str) -> Option<i64> {
+    let (_, number) = FOREIGN.iter().find(|(name, _)| *name == call)?;
+    cfg!(target_arch = "x86_64").then_some(*number)
 }

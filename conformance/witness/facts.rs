@@ -12,6 +12,10 @@ const PR_GET_SECCOMP: i32 = 21;
 const PR_GET_SECUREBITS: i32 = 27;
 const PR_GET_TIMERSLACK: i32 = 30;
 const PR_GET_NO_NEW_PRIVS: i32 = 39;
+const PR_GET_SPECULATION_CTRL: i32 = 52;
+const PR_SPEC_STORE_BYPASS: u64 = 0;
+/// The bits of a personality that are its domain; the others are flags.
+const EXECUTION_DOMAIN: i32 = 0xff;
 
 /// Limits by number (getrlimit(2)).
 const LIMITS: [&str; 16] = [
@@ -62,6 +66,10 @@ const FACTS: &[(&str, Look)] = &[
     ("scheduler", scheduling::scheduler),
     ("io-priority", scheduling::io_priority),
     ("personality", || kernel::persona().map(Value::from)),
+    ("execution-domain", || kernel::persona().map(|persona| Value::from(persona & EXECUTION_DOMAIN))),
+    ("machine", || kernel::machine().map(|machine| Value::bytes(&machine))),
+    ("memory-policy", scheduling::memory_policy),
+    ("speculation", || kernel::process_option(PR_GET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, 0).map(Value::from)),
     ("cgroup", || files::kernel_text("/proc/self/cgroup")),
     ("uid-map", || files::kernel_text("/proc/self/uid_map")),
     ("gid-map", || files::kernel_text("/proc/self/gid_map")),

@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr::{null, null_mut, without_provenance_mut};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use crate::calls;
 
@@ -12,6 +13,7 @@ pub const ESRCH: i32 = 3;
 pub const EBADF: i32 = 9;
 pub const EFBIG: i32 = 27;
 pub const SIGKILL: i32 = 9;
+pub const SIGUSR1: i32 = 10;
 pub const SIGSEGV: i32 = 11;
 pub const O_NOCTTY: i32 = 0o400;
 pub const O_NONBLOCK: i32 = 0o4000;
@@ -61,6 +63,15 @@ struct InterfaceRequest {
 pub struct Limit {
     pub soft: u64,
     pub hard: u64,
+}
+
+/// What the C library takes for a signal's disposition; the same on x86_64 and aarch64.
+#[repr(C)]
+struct Action {
+    handler: usize,
+    mask: [u64; 16],
+    flags: c_int,
+    restorer: usize,
 }
 
 /// What uname(2) tells; the same on x86_64 and aarch64.
@@ -124,6 +135,7 @@ unsafe extern "C" {
     fn read(descriptor: c_int, bytes: *mut c_void, size: usize) -> isize;
     fn pread(descriptor: c_int, bytes: *mut c_void, size: usize, offset: i64) -> isize;
     fn select(count: c_int, read: *mut u64, write: *mut u64, other: *mut u64, patience: *mut [c_long; 2]) -> c_int;
+    fn sigaction(signal: c_int, action: *const Action, before: *mut Action) -> c_int;
     fn setrlimit(resource: c_uint, limit: *const Limit) -> c_int;
     fn signal(signal: c_int, handler: usize) -> usize;
     fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
@@ -271,11 +283,21 @@ pub fn working_directory() -> io::Result<Vec<u8>> {
 
 /// Host name and domain name.
 pub fn host_names() -> io::Result<[Vec<u8>; 2]> {
+    names([1, 5])
+}
+
+/// The type of the machine.
+pub fn machine() -> io::Result<Vec<u8>> {
+    names([4]).map(|[machine]| machine)
+}
+
+/// Some fields of uname(2).
+fn names<const N: usize>(wanted: [usize; N]) -> io::Result<[Vec<u8>; N]> {
     let mut names = Names { fields: [[0; 65]; 6] };
     // SAFETY: the pointer is that of a live structure with the kernel's layout.
     check(unsafe { uname(&raw mut names) })?;
     // SAFETY: the kernel closes each field with a zero byte.
-    Ok([1, 5].map(|field| unsafe { CStr::from_ptr(names.fields[field].as_ptr()) }.to_bytes().to_vec()))
+    Ok(wanted.map(|field| unsafe { CStr::from_ptr(names.fields[field].as_ptr()) }.to_bytes().to_vec()))
 }
 
 // ---- network
@@ -523,6 +545,50 @@ fn dispose(number: i32, handler: usize) -> io::Result<()> {
     if before == usize::MAX { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// What the last SIGSYS said of itself: its code, and the number of the call; 0 if there was none.
+static BAD_CALL: [AtomicI32; 2] = [AtomicI32::new(0), AtomicI32::new(0)];
+/// Whether the signal of which a note is taken has come.
+static NOTED: AtomicBool = AtomicBool::new(false);
+
+/// Handles SIGSYS and keeps what it says of the call.
+pub fn tell_of_bad_call() -> io::Result<()> {
+    extern "C" fn keep(_signal: c_int, information: *const c_int, _context: *const c_void) {
+        // SAFETY: the kernel hands over a siginfo_t: its code is the third number of 32 bits, the call's number the
+        // seventh (sigaction(2)).
+        let [code, call] = [2, 6].map(|place| unsafe { *information.add(place) });
+        BAD_CALL[0].store(code, Ordering::Relaxed);
+        BAD_CALL[1].store(call, Ordering::Relaxed);
+    }
+    const SIGSYS: i32 = 31;
+    const SA_SIGINFO: c_int = 4;
+    act_upon(SIGSYS, keep as *const () as usize, SA_SIGINFO)
+}
+
+/// Code and number of the last SIGSYS; none if none came.
+pub fn told_of_bad_call() -> Option<[i32; 2]> {
+    let [code, call] = [0, 1].map(|place: usize| BAD_CALL[place].load(Ordering::Relaxed));
+    (code != 0).then_some([code, call])
+}
+
+/// Handles a signal by taking a note, and without beginning anew the call that it interrupts.
+pub fn take_note_of(signal: i32) -> io::Result<()> {
+    extern "C" fn note(_signal: c_int) {
+        NOTED.store(true, Ordering::Relaxed);
+    }
+    act_upon(signal, note as *const () as usize, 0)
+}
+
+/// Whether the signal has come.
+pub fn noted() -> bool {
+    NOTED.load(Ordering::Relaxed)
+}
+
+fn act_upon(signal: i32, handler: usize, flags: c_int) -> io::Result<()> {
+    let action = Action { handler, mask: [0; 16], flags, restorer: 0 };
+    // SAFETY: the structure has the C library's layout, and the handlers above keep to what signal-safety(7) allows.
+    check(unsafe { sigaction(signal, &raw const action, null_mut()) }).map(drop)
+}
+
 pub fn send(pid: i32, signal: i32) -> io::Result<()> {
     // SAFETY: takes plain numbers.
     check(unsafe { kill(pid, signal) }).map(drop)
@@ -575,6 +641,50 @@ pub fn execute(args: &[&str]) -> io::Error {
     // SAFETY: path and arguments are live C strings, the array is closed by a null pointer; nobody changes `environ`.
     unsafe { execve(path.as_ptr(), pointers.as_ptr(), environ) };
     io::Error::last_os_error()
+}
+
+/// Traces a child that runs `body`: the message of the first event of a filter, if there is one before it ends.
+pub fn trace(body: impl FnOnce()) -> io::Result<Option<u64>> {
+    const TRACE_ME: usize = 0;
+    const GO_ON: usize = 7;
+    const SET_OPTIONS: usize = 0x4200;
+    const GET_EVENT_MESSAGE: usize = 0x4201;
+    const TRACE_FILTER: usize = 0x80;
+    const KILL_AT_EXIT: usize = 0x10_0000;
+    const SIGTRAP: i32 = 5;
+    const SIGSTOP: i32 = 19;
+    const EVENT_FILTER: i32 = 7;
+    let ptrace = |request, pid: i32, data| call("ptrace", [request, pid as usize, 0, data, 0, 0]);
+    let pid = child(|| {
+        let stopped = ptrace(TRACE_ME, 0, 0).and_then(|_| pid()).and_then(|own| send(own, SIGSTOP));
+        if stopped.is_ok() {
+            body();
+        }
+    })?;
+    if status_of(pid)? & 0xff != 0x7f {
+        return Err(io::Error::from_raw_os_error(ESRCH));
+    }
+    ptrace(SET_OPTIONS, pid, TRACE_FILTER | KILL_AT_EXIT)?;
+    loop {
+        ptrace(GO_ON, pid, 0)?;
+        let status = status_of(pid)?;
+        if status & 0xff != 0x7f {
+            return Ok(None);
+        }
+        if status >> 8 == SIGTRAP | EVENT_FILTER << 8 {
+            let mut message = 0_u64;
+            ptrace(GET_EVENT_MESSAGE, pid, (&raw mut message).addr())?;
+            return Ok(Some(message));
+        }
+    }
+}
+
+/// The next status of a child, waited for.
+fn status_of(pid: i32) -> io::Result<i32> {
+    let mut status = 0;
+    // SAFETY: the pointer is that of a live number.
+    check(unsafe { waitpid(pid, &raw mut status, 0) })?;
+    Ok(status)
 }
 
 /// How a child ended.
@@ -760,7 +870,44 @@ pub fn touch(mebibytes: u32) -> io::Result<()> {
     Ok(())
 }
 
+// ---- memory
+
+/// The mode with its flags, and the nodes of this process's memory policy.
+pub fn memory_policy() -> io::Result<(i32, Vec<u32>)> {
+    let (mut mode, mut nodes) = (0_i32, [0_u64; 16]);
+    let bits = 64 * nodes.len();
+    call("get_mempolicy", [(&raw mut mode).addr(), nodes.as_mut_ptr().addr(), bits, 0, 0, 0])?;
+    Ok((mode, (0..bits as u32).filter(|bit| nodes[*bit as usize / 64] & (1 << (bit % 64)) != 0).collect()))
+}
+
 // ---- any call
+
+/// A call by the convention of x86's 32-bit programs, with its first five arguments.
+#[cfg(target_arch = "x86_64")]
+pub fn foreign(number: i64, args: [u32; 6]) -> io::Result<i64> {
+    let mut returned = number as i32;
+    // SAFETY: the call is one of a few that take no address; the register that the compiler keeps for itself is put back.
+    unsafe {
+        std::arch::asm!(
+            "xchg {first:r}, rbx",
+            "int 0x80",
+            "xchg {first:r}, rbx",
+            first = inout(reg) u64::from(args[0]) => _,
+            inout("eax") returned,
+            in("ecx") args[1],
+            in("edx") args[2],
+            in("esi") args[3],
+            in("edi") args[4],
+            out("r8") _, out("r9") _, out("r10") _, out("r11") _,
+        );
+    }
+    if (-4095..0).contains(&returned) { Err(io::Error::from_raw_os_error(-returned)) } else { Ok(returned.into()) }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub fn foreign(_number: i64, _args: [u32; 6]) -> io::Result<i64> {
+    Err(io::Error::from_raw_os_error(EINVAL))
+}
 
 /// A system call by number with six arguments of 64 bits.
 ///

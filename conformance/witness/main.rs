@@ -5,7 +5,8 @@
 //!
 //! **Its own floor of system calls**, which a profile under test has to keep open. To start: `execve brk
 //! arch_prctl mprotect`. To say anything: `openat write exit_group`. To take orders: `pread64 poll`. To try what
-//! could hurt it: `pipe2 clone poll read wait4 kill`. To handle a signal: `rt_sigaction rt_sigreturn`. (On aarch64
+//! could hurt it: `pipe2 clone poll read wait4 kill`. To handle a signal: `rt_sigaction rt_sigreturn`. To trace:
+//! `ptrace`. For a second thread what the C library makes one with, and `openat getdents64 close`. (On aarch64
 //! there is no `arch_prctl`, and `poll` is `ppoll`.) Every other call may be refused with an error, though not by
 //! death: then the fact is `{"$unreadable": "EPERM"}`. At its start it also makes `set_tid_address set_robust_list
 //! rseq prlimit64 readlink getrandom getdents64 newfstatat close fcntl statx ioctl getpid`, and where there is no
@@ -36,6 +37,7 @@ mod questions;
 mod scheduling;
 mod signals;
 mod slot;
+mod syscalls;
 mod value;
 
 use journal::Journal;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 
 use crate::value::Value;
-use crate::{calls, child, files, kernel};
+use crate::{child, files, kernel, scheduling, syscalls};
 
 /// File systems by the magic of statfs(2), as /proc/filesystems calls them.
 const FILE_SYSTEMS: [(i64, &str); 22] = [
@@ -71,7 +71,12 @@ pub fn answer(kind: &str, args: &[&str]) -> Option<Value> {
             tried(make_node(path, kind, major.parse().ok()?, minor.parse().ok()?))
         }
         ("exec", [_, ..]) => child::ask(|| Value::error(&kernel::execute(args))),
-        ("syscall", [call, args @ ..]) if args.len() <= 6 => system_call(call, args)?,
+        ("syscall" | "trapped" | "traced" | "threads" | "interrupted" | "foreign", [call, args @ ..])
+            if args.len() <= 6 =>
+        {
+            syscalls::answer(kind, call, args)?
+        }
+        ("memory-policy", []) => child::ask(|| Value::from(scheduling::memory_policy())),
         ("touch", [mebibytes]) => touch(mebibytes.parse().ok()?),
         ("fork", [count]) => child::many(count.parse().ok()?),
         ("statfs", [path]) => tried(file_system(path)),
@@ -124,21 +129,6 @@ fn make_node(path: &str, kind: u32, major: u32, minor: u32) -> io::Result<Value>
     kernel::make_node(path, kind | 0o600, major, minor)?;
     _ = fs::remove_file(path);
     Ok(yes("made"))
-}
-
-fn system_call(call: &str, args: &[&str]) -> Option<Value> {
-    let Some(number) = calls::number(call) else {
-        return Some(Value::object([("$unreadable", Value::text("no such call on this architecture"))]));
-    };
-    let mut words = [0; 6];
-    for (word, text) in words.iter_mut().zip(args) {
-        *word = text.parse::<u64>().ok()?;
-    }
-    Some(harmful(|| {
-        // SAFETY: the child that makes the call answers and ends; whatever it did to itself, nobody sees.
-        let returned = unsafe { kernel::any(number, words) }?;
-        Ok(Value::object([("returned", Value::from(returned))]))
-    }))
 }
 
 fn touch(mebibytes: u32) -> Value {

@@ -1,4 +1,4 @@
-//! How the kernel schedules this process.
+//! How the kernel schedules this process, and from where its memory comes.
 
 use std::io;
 
@@ -20,6 +20,20 @@ const FLAGS: [&str; 7] = [
 ];
 /// Classes of I/O priority by number (ioprio_set(2)).
 const CLASSES: [&str; 4] = ["IOPRIO_CLASS_NONE", "IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE"];
+
+/// Modes of a memory policy by number (get_mempolicy(2)).
+const MEMORY_MODES: [&str; 7] = [
+    "MPOL_DEFAULT",
+    "MPOL_PREFERRED",
+    "MPOL_BIND",
+    "MPOL_INTERLEAVE",
+    "MPOL_LOCAL",
+    "MPOL_PREFERRED_MANY",
+    "MPOL_WEIGHTED_INTERLEAVE",
+];
+/// Flags in a mode by bit, in the order of their names.
+const MEMORY_FLAGS: [(i32, &str); 3] =
+    [(1 << 13, "MPOL_F_NUMA_BALANCING"), (1 << 14, "MPOL_F_RELATIVE_NODES"), (1 << 15, "MPOL_F_STATIC_NODES")];
 
 /// The policy and its parameters; times in nanoseconds.
 pub fn scheduler() -> io::Result<Value> {
@@ -60,5 +74,18 @@ pub fn io_priority() -> io::Result<Value> {
     Ok(Value::object([
         ("class", class.map_or_else(|| Value::from(found >> 13), |name| Value::text(name))),
         ("priority", Value::from(found & 0x1fff)),
+    ]))
+}
+
+/// From which nodes memory comes: mode, flags and nodes.
+pub fn memory_policy() -> io::Result<Value> {
+    let (found, nodes) = kernel::memory_policy()?;
+    let bits = MEMORY_FLAGS.iter().fold(0, |bits, (bit, _)| bits | bit);
+    let mode = usize::try_from(found & !bits).ok().and_then(|mode| MEMORY_MODES.get(mode));
+    let flags = MEMORY_FLAGS.iter().filter(|(bit, _)| found & bit != 0);
+    Ok(Value::object([
+        ("mode", mode.map_or_else(|| Value::from(found), |name| Value::text(name))),
+        ("flags", Value::names(flags.map(|(_, name)| *name))),
+        ("nodes", Value::List(nodes.into_iter().map(Value::from).collect())),
     ]))
 }

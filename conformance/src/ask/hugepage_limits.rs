@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Subject;
 use super::raised::Raised;
-use crate::case::{Case, Question, Try};
+use crate::case::{Case, Question, Syscall, Try};
 use crate::view::hugepage_limits::{self, Entry};
 
 /// Pages up to which it is tried: a host that has any has few.
@@ -36,5 +36,5 @@ pub fn beyond(entry: &Entry<'_>) -> Option<(Try, u64)> {
     let pages = (entry.limit / bytes).checked_add(1).filter(|pages| *pages <= MOST_PAGES)?;
     let flags = PRIVATE_ANONYMOUS_HUGE | u64::from(bytes.trailing_zeros()) << SIZE_SHIFT;
     let args = vec![0, pages * bytes, PROTECTION, flags, u64::MAX, 0];
-    Some((Try::Syscall { call: "mmap".into(), args }, pages))
+    Some((Try::Syscall(Syscall::new("mmap", args)), pages))
 }

@@ -41,6 +41,11 @@ impl<'a> Raised<'a> {
         numbered.map(question).collect()
     }
 
+    /// What is asked, by the chapter or by the case itself.
+    pub fn tries(&self) -> &[Try] {
+        &self.tries
+    }
+
     /// Where the answer lies; none if this is asked by nobody.
     pub fn fact(&self, what: &Try) -> Option<String> {
         let numbered = || self.tries.iter().position(|asked| asked == what).map(|number| self.name(number));

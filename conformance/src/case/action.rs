@@ -16,6 +16,15 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         append: bool,
     },
+    /// Exchanges one piece of a file's text, which must occur in it.
+    Replace {
+        /// The file.
+        path: String,
+        /// The text to look for; of a config.json in its compact form.
+        find: String,
+        /// What stands there instead.
+        with: String,
+    },
     /// Makes a directory and its parents.
     Directory {
         /// Where.
@@ -135,6 +144,15 @@ pub enum Action {
         /// The socket's path.
         path: String,
     },
+    /// Listens for notifications of system calls: takes container process states with their descriptors, which are the
+    /// facts under `/agent`, and answers every call of which a descriptor tells.
+    Agent {
+        /// The socket's path.
+        path: String,
+        /// What the calls return.
+        #[serde(default)]
+        answer: Answer,
+    },
     /// Sends a signal to a container's process, by the pid that the runtime told.
     Signal {
         /// The container.
@@ -159,4 +177,24 @@ impl Action {
             _ => None,
         }
     }
+}
+
+/// What an agent answers to a system call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Answer {
+    /// What the call returns; with `error` nothing.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub returns: u32,
+    /// The number of the error with which it fails; none when 0.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub error: u16,
+    /// Whether the caller is sent SIGUSR1 first, and the answer waits until that has interrupted the call, or is seen
+    /// to be held back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupts: bool,
+}
+
+fn is_nothing<T: PartialEq + Default>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -91,6 +91,17 @@ pub struct Caller {
     /// How all mounts of its mount namespace propagate; they are private when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mounts: Option<Propagation>,
+    /// The mode of its memory policy, whose only node is 0: `MPOL_INTERLEAVE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_policy: Option<MemoryMode>,
+}
+
+/// A mode of a memory policy (set_mempolicy(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub enum MemoryMode {
+    /// From all nodes in turn.
+    #[serde(rename = "MPOL_INTERLEAVE")]
+    Interleave,
 }
 
 /// A soft and a hard limit, in the unit of its resource (getrlimit(2)).

@@ -64,13 +64,19 @@ pub enum Try {
     /// Executes a program in a child: `{exit}` or `{signal}`.
     Exec(Vec<String>),
     /// A system call by number or name with up to six arguments, in a child: `{returned}`, `{error}`, `{signal}`.
-    Syscall {
-        /// The number on this architecture, or one of the names that the witness knows.
-        call: String,
-        /// Arguments, each 64 bits wide.
-        #[serde(default)]
-        args: Vec<u64>,
-    },
+    Syscall(Syscall),
+    /// The same in a child that handles SIGSYS: `{trapped, code, call}` of the signal, the call as its number.
+    Trapped(Syscall),
+    /// The same in a child that is traced: `{message}` of the first event of a filter, `{}` and complete without one.
+    Traced(Syscall),
+    /// The same by the second of a child's two threads: `{ended}` if that thread ends and the first goes on.
+    Threads(Syscall),
+    /// The same in a child that handles SIGUSR1: `signalled` besides, whether that signal came meanwhile.
+    Interrupted(Syscall),
+    /// The same by the convention of the machine's 32-bit architecture, for a few calls by name; five arguments of 32 bits.
+    Foreign(Syscall),
+    /// get_mempolicy(2) of a child: `{mode, flags, nodes}`.
+    MemoryPolicy {},
     /// Touches so many MiB of memory, page by page, in a child: `{touched}` or `{signal}`.
     Touch(u32),
     /// Forks so many sleeping children at once and ends them: `{forked}`, and `{error}` if one failed.
@@ -100,4 +106,22 @@ pub enum Try {
     },
     /// Takes a network device down (`IFF_UP` cleared), which stays so: `{down: true}`.
     TakeDown(String),
+}
+
+/// A system call.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Syscall {
+    /// The number on this architecture, or one of the names that the witness knows.
+    pub call: String,
+    /// Arguments, each 64 bits wide; the others are 0.
+    #[serde(default)]
+    pub args: Vec<u64>,
+}
+
+impl Syscall {
+    /// A call by name.
+    pub fn new(call: impl Into<String>, args: impl Into<Vec<u64>>) -> Self {
+        Self { call: call.into(), args: args.into() }
+    }
 }

@@ -113,7 +113,7 @@ fn fact(requirement: &str, asked: &Operation<'_>, name: &str, matcher: Matcher) 
 }
 
 /// The bundle's absolute path; none where it is named in a way that only the runtime can resolve.
-fn bundle(subject: &Subject<'_>, container: &str) -> Option<String> {
+pub fn bundle(subject: &Subject<'_>, container: &str) -> Option<String> {
     let mut calls = subject.steps.iter().flat_map(Step::calls).filter(|call| call.container == container);
     let path = match calls.find_map(|call| call.bundle.as_deref()) {
         None => Places::bundle(container),
@@ -124,7 +124,7 @@ fn bundle(subject: &Subject<'_>, container: &str) -> Option<String> {
 }
 
 /// Every version of the text, with the endings under which its drafts were known.
-fn versions() -> Vec<Value> {
+pub fn versions() -> Vec<Value> {
     let endings = ["", "-dev", "+dev", "-rc.1", "-rc.2", "-rc.3", "-rc.4", "-rc.1+dev", "-rc.2+dev", "-rc.3+dev"];
     VERSIONS.iter().flat_map(|version| endings.map(|ending| json!(format!("{version}{ending}")))).collect()
 }

@@ -39,6 +39,8 @@ pub enum Reason {
     Silent(String, String),
     /// The later of two events never came; its pointer.
     NeverCame(String),
+    /// The runtime refused what its features do not claim; which claim is missing.
+    Unclaimed(String),
     /// The host lacks facts that the requirement needs, parted by commas.
     HostLacks(String),
     /// The adapter says that nothing can be seen from there.
@@ -69,6 +71,7 @@ impl Reason {
             Self::NotReached(..) => "not reached",
             Self::Silent(..) => "the witness inside never reported",
             Self::NeverCame(_) => "the later event never came",
+            Self::Unclaimed(_) => "not claimed",
             Self::HostLacks(_) => "the host lacks",
             Self::Vantage(_) => "not visible from",
             Self::Trouble(_) => "harness trouble",
@@ -92,6 +95,7 @@ impl Reason {
             | Self::Unreadable(text)
             | Self::Shapeless(text)
             | Self::NeverCame(text)
+            | Self::Unclaimed(text)
             | Self::HostLacks(text)
             | Self::Trouble(text) => Some(words(text)),
             // The specification's own sentence, whole.

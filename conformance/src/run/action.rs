@@ -15,10 +15,12 @@ use nix::unistd::{ForkResult, Pid, fork, mkfifo, pause, sethostname};
 
 use serde_json::Value;
 
+use super::agent::Agent;
 use super::cgroups;
 use super::network::{self, Device};
 use super::sandbox::Places;
 use crate::case::{Action, Placeholders};
+use crate::witness::Nonce;
 
 /// What actions have started, and keeps them until the case is over.
 #[derive(Default)]
@@ -26,6 +28,8 @@ pub struct Held {
     /// Processes that hold a namespace or a cgroup.
     pub processes: Vec<Pid>,
     listeners: Vec<UnixListener>,
+    /// Who answers system calls.
+    pub agent: Option<Agent>,
 }
 
 /// What an action may need to know of the case.
@@ -38,6 +42,10 @@ pub struct Stage<'a> {
     pub container: &'a dyn Fn(&str) -> Option<i32>,
     /// The runtime of a call that has not returned yet, by its step.
     pub runtime: &'a dyn Fn(&str) -> Option<Pid>,
+    /// The journal.
+    pub journal: &'a Path,
+    /// By what an agent is known there.
+    pub agent: &'a Nonce,
 }
 
 /// Does it; an error says what was being done to what.
@@ -46,6 +54,7 @@ pub fn act(action: &Action, stage: &Stage<'_>, held: &mut Held) -> Result<(), St
     let path = |text: &str| fill(text).map(PathBuf::from);
     match action {
         Action::Write { path: place, text, append } => write(&path(place)?, &fill(text)?, *append),
+        Action::Replace { path: place, find, with } => replace(&path(place)?, &fill(find)?, &fill(with)?),
         Action::Directory { path: place } => {
             let place = path(place)?;
             fs::create_dir_all(&place).map_err(|e| format!("make {}: {e}", place.display()))
@@ -97,6 +106,15 @@ pub fn act(action: &Action, stage: &Stage<'_>, held: &mut Held) -> Result<(), St
             held.listeners.push(listener);
             Ok(())
         }
+        Action::Agent { path: place, answer } => {
+            if held.agent.is_some() {
+                return Err("agent: there is one already".to_owned());
+            }
+            let agent = Agent::listen(&path(place)?, answer, stage.journal, stage.agent)?;
+            held.processes.push(agent.pid);
+            held.agent = Some(agent);
+            Ok(())
+        }
         Action::Signal { container, signal } => {
             let pid = (stage.container)(container).ok_or_else(|| format!("signal: {container} has no pid"))?;
             let signal = super::process::signal(signal)?;
@@ -116,6 +134,15 @@ fn write(place: &Path, text: &str, append: bool) -> Result<(), String> {
     let options = if append { options.append(true) } else { options.write(true).truncate(true) };
     let mut file = options.create(true).open(place).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)
+}
+
+fn replace(place: &Path, find: &str, with: &str) -> Result<(), String> {
+    let failed = |e: io::Error| format!("replace in {}: {e}", place.display());
+    let text = fs::read_to_string(place).map_err(failed)?;
+    if !text.contains(find) {
+        return Err(format!("replace in {}: {find:?} does not occur", place.display()));
+    }
+    fs::write(place, text.replacen(find, with, 1)).map_err(failed)
 }
 
 fn remove(place: &Path) -> Result<(), String> {

@@ -60,6 +60,7 @@ pub fn facts(job: &Job, roots: &[(String, PathBuf)]) -> Value {
         "capabilities": capabilities(caller),
         "no-new-privileges": caller.no_new_privileges || nix::sys::prctl::get_no_new_privs().unwrap_or(false),
         "session-keyring": session_keyring().map_or_else(|| unreadable("there are no keyrings"), |serial| json!(serial)),
+        "speculation": speculation(),
     })
 }
 
@@ -163,6 +164,14 @@ fn groups(caller: &Caller) -> Vec<u32> {
 fn oom_score_adj(job: &Job) -> Value {
     let own = std::fs::read_to_string("/proc/self/oom_score_adj").ok().and_then(|text| text.trim().parse().ok());
     json!(job.case.caller.oom_score_adj.or(own))
+}
+
+/// What prctl(2) says of speculative stores, which a filter may forbid.
+fn speculation() -> Value {
+    const STORE_BYPASS: nix::libc::c_ulong = 0;
+    // SAFETY: takes plain numbers, and only asks.
+    let found = unsafe { nix::libc::prctl(nix::libc::PR_GET_SPECULATION_CTRL, STORE_BYPASS, 0, 0, 0) };
+    nix::errno::Errno::result(found).map_or_else(unreadable, |found| json!(found))
 }
 
 /// The caller's capability sets, by name: this process's (proc(5), capabilities(7)), and what the case changes in them.

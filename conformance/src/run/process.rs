@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use super::caller;
 use super::observe::{device, type_name};
 use super::sandbox::Places;
-use crate::case::{Caller, Stdio};
+use crate::case::{Caller, MemoryMode, Stdio};
 
 /// Where descriptors are kept while those of the caller are put in place, out of their way.
 const SHELF: RawFd = 400;
@@ -122,6 +122,15 @@ fn become_caller(launch: &Launch<'_>, given: &Given, failure: RawFd) -> Result<(
             set.set(*number).map_err(|e| failed("affinity", e))?;
         }
         sched_setaffinity(Pid::from_raw(0), &set).map_err(|e| failed("affinity", e))?;
+    }
+    if let Some(MemoryMode::Interleave) = state.memory_policy {
+        let nodes = 1_u64;
+        let bits = u64::BITS;
+        // SAFETY: the kernel reads so many bits of a live number.
+        let set = unsafe {
+            nix::libc::syscall(nix::libc::SYS_set_mempolicy, nix::libc::MPOL_INTERLEAVE, &raw const nodes, bits)
+        };
+        nix::errno::Errno::result(set).map_err(|e| failed("set_mempolicy", e))?;
     }
     let mask = u32::from_str_radix(state.umask.as_deref().unwrap_or("022"), 8).map_err(|e| format!("umask: {e}"))?;
     umask(Mode::from_bits_truncate(mask));

@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 use serde_json::{Map, Value, json};
 
 use super::action::{self, Held, Stage};
+use super::agent;
 use super::bundle::{self, Bundle};
 use super::caller::{self, Terminal};
 use super::cgroups;
@@ -45,6 +46,7 @@ pub struct Scene<'a> {
     terminal: Option<Terminal>,
     watch: Watch,
     harness: Nonce,
+    agent: Nonce,
     writers: BTreeMap<Nonce, String>,
     bundles: BTreeMap<String, Bundle>,
     containers: BTreeMap<String, Container>,
@@ -83,14 +85,16 @@ impl<'a> Scene<'a> {
     pub fn set(job: &'a Job, places: &'a Places, roots: &'a [(String, PathBuf)]) -> Result<Self, Trouble> {
         let containers = job.containers();
         let known = bundle::placeholders(places, &containers);
-        let harness = Nonce::fresh().map_err(|e| format!("nonce: {e}"))?;
+        let nonce = || Nonce::fresh().map_err(|e| format!("nonce: {e}"));
+        let (harness, agent) = (nonce()?, nonce()?);
         let mut scene = Self {
             job,
             places,
             roots,
             watch: Watch::new(&places.journal).map_err(|e| format!("journal: {e}"))?,
-            writers: BTreeMap::from([(harness.clone(), "harness".to_owned())]),
+            writers: BTreeMap::from([(harness.clone(), "harness".to_owned()), (agent.clone(), agent::NAME.to_owned())]),
             harness,
+            agent,
             caller: filled(&job.case.caller, &known)?,
             known,
             terminal: None,
@@ -504,6 +508,8 @@ impl<'a> Scene<'a> {
             roots: self.roots,
             container: &|name| containers.get(name).and_then(|c| c.pid),
             runtime: &|step| under_way.get(step).copied(),
+            journal: &self.places.journal,
+            agent: &self.agent,
         };
         action::act(action, &stage, &mut self.held)
     }
@@ -542,6 +548,7 @@ impl<'a> Scene<'a> {
 
     /// Puts together what was written down and what stands in the journal.
     fn facts(&mut self) -> Result<Value, Trouble> {
+        let has_agent = self.stop_agent()?;
         let left = self.remains();
         let bytes = self.watch.bytes().map_err(|e| format!("journal: {e}"))?.to_vec();
         let read = journal::parse(&bytes, &self.writers)?;
@@ -563,7 +570,9 @@ impl<'a> Scene<'a> {
             kinds[index] = facts;
         }
         let exit = self.containers.get(MAIN).and_then(|c| c.pid).and_then(|pid| self.watch.ended(pid));
+        let agent = if has_agent { heard(&read.entries) } else { json!({}) };
         Ok(json!({
+            "agent": agent,
             "before": self.before,
             "steps": self.steps,
             "journal": journal::labels(&read.entries),
@@ -578,6 +587,19 @@ impl<'a> Scene<'a> {
             },
             "left": left,
         }))
+    }
+
+    /// Lets the agent say what it has heard, if there is one.
+    fn stop_agent(&mut self) -> Result<bool, Trouble> {
+        let Some(agent) = self.held.agent.take() else { return Ok(false) };
+        let pid = agent.pid.as_raw();
+        agent.stop().map_err(|e| format!("stop the agent: {e}"))?;
+        let patience = Instant::now() + self.patience(None);
+        let ended = self.until(patience, |watch| Ok(watch.ended(pid)))?;
+        match ended {
+            Some(WaitStatus::Exited(_, 0)) => Ok(true),
+            other => Err(format!("the agent ended otherwise than told: {other:?}")),
+        }
     }
 
     fn order(&mut self, container: &str, order: &Instruction) -> Result<(), Trouble> {
@@ -612,6 +634,16 @@ fn filled(caller: &Caller, known: &Placeholders) -> Result<Caller, Trouble> {
     let written = serde_json::to_value(caller).map_err(|e| format!("caller: {e}"))?;
     let filled = known.fill_value(&written).map_err(|e| format!("caller: {e}"))?;
     serde_json::from_value(filled).map_err(|e| format!("caller: {e}"))
+}
+
+/// What an agent has said: a listing of its connections from which none is missing.
+fn heard(entries: &[journal::Entry]) -> Value {
+    let mut facts = journal::facts(entries, agent::NAME, agent::NAME);
+    let whole = facts[journal::REPORTED] == Value::Bool(true);
+    if let (Some(fields), true) = (facts.as_object_mut(), whole) {
+        fields.extend(listing());
+    }
+    facts
 }
 
 fn alive(pid: i32) -> bool {

@@ -145,6 +145,7 @@ pub(super) struct Plan {
 pub(super) fn plan(options: &Options, filter: &Filter, header: &Header, usual: &str) -> Result<Plan, String> {
     let mut cases = fixtures()?;
     cases.extend(properties::generate(options.seed, options.generated));
+    cases.extend(header.features.iter().flat_map(properties::of_claims));
     let meant: BTreeSet<String> =
         cases.iter().flat_map(|(_, case)| case.requirements.iter().map(ToString::to_string)).collect();
     let mut plan = Plan { cases: Vec::new(), left_out: Vec::new() };

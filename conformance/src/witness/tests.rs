@@ -187,7 +187,7 @@ fn the_program_text_is_a_line_an_instruction() {
 
 #[test]
 fn a_question_has_its_fields_in_order() {
-    let what = Try::Syscall { call: "getcwd".to_owned(), args: vec![0, u64::MAX] };
+    let what = Try::Syscall(Syscall::new("getcwd", [0, u64::MAX]));
     let instruction = Instruction::of_order(&Order::Ask { name: "é".to_owned(), what }, "step 1");
     assert_eq!(instruction.to_string(), "ask step%201 %C3%A9 syscall getcwd 0 18446744073709551615");
     let what = Try::Write { path: "/x".to_owned(), text: String::new() };
@@ -466,7 +466,7 @@ fn questions_that_could_hurt() {
     assert_eq!(exec(&["/bin/sh", "-c", "exit $((20 + $#))", "sh", "", "b"]), json!({ "exit": 22 }));
     assert_eq!(exec(&["/bin/sh", "-c", "kill -USR1 $$"]), json!({ "signal": "SIGUSR1" }));
     assert_eq!(exec(&["/nowhere"]), json!({ "error": "ENOENT" }));
-    let call = |call: &str, args: &[u64]| stage.answer(Try::Syscall { call: call.to_owned(), args: args.to_vec() });
+    let call = |call: &str, args: &[u64]| stage.answer(Try::Syscall(Syscall::new(call, args)));
     assert_eq!(call("umask", &[0o077])["returned"].as_i64().map(|mask| mask & !0o777), Some(0));
     assert_eq!(call("close", &[u64::from(u32::MAX)]), json!({ "error": "EBADF" }));
     // lseek: the offset comes back whole, so 64 bits went in.
@@ -487,9 +487,32 @@ fn questions_that_could_hurt() {
 }
 
 #[test]
+fn a_call_is_made_in_other_ways() {
+    let stage = Stage::new();
+    let call = |name: &str| Syscall::new(name, []);
+    let answer = |what: Try| {
+        let mut answer = stage.answer(what);
+        answer.as_object_mut().unwrap().remove(COMPLETE);
+        answer
+    };
+    assert_eq!(answer(Try::Trapped(call("sched_yield"))), json!({ "returned": 0 }));
+    assert_eq!(answer(Try::Traced(call("sched_yield"))), json!({}), "no filter tells of it");
+    assert_eq!(answer(Try::Threads(call("sched_yield"))), json!({ "returned": 0 }));
+    assert_eq!(answer(Try::Threads(call("exit"))), json!({ "ended": true }));
+    assert_eq!(answer(Try::Threads(call("exit_group"))), json!({ "exit": 0 }));
+    let interrupted = answer(Try::Interrupted(call("sched_yield")));
+    assert_eq!(interrupted, json!({ "returned": 0, "signalled": false }));
+    let foreign = answer(Try::Foreign(call("sched_yield")));
+    let possible = [json!({ "returned": 0 }), json!({ "signal": "SIGSEGV" }), json!({ "error": "ENOSYS" })];
+    assert!(possible.contains(&foreign) || foreign.get("$unreadable").is_some(), "{foreign}");
+    let policy = stage.answer(Try::MemoryPolicy {});
+    assert!(policy.get("$unreadable").is_some() || policy["nodes"].is_array(), "{policy}");
+}
+
+#[test]
 fn a_question_that_never_ends_is_given_up() {
     let stage = Stage::new();
-    let answer = stage.answer(Try::Syscall { call: "ppoll".to_owned(), args: vec![0, 0, 0, 0, 0] });
+    let answer = stage.answer(Try::Syscall(Syscall::new("ppoll", [0; 5])));
     assert_eq!(answer, json!({ "$unreadable": "deadline" }));
 }
 
