@@ -404,7 +404,7 @@ impl<'a> Scene<'a> {
         if gone.is_none() {
             self.overdue.get_or_insert_with(|| name.to_owned());
         }
-        self.steps.insert(name.to_owned(), json!({ "failed": gone != Some(true), "timeout": gone.is_none() }));
+        self.steps.insert(name.to_owned(), json!({ "failed": gone != Some(true) }));
         self.look(name, &exit.container, &[])
     }
 
