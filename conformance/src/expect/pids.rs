@@ -40,9 +40,5 @@ fn enforced(subject: &Subject<'_>, view: &View, requirement: &str) -> Vec<Expect
     let asked = beyond(view).zip(raised(subject.case, subject.config)).zip(subject.started());
     let Some(((children, raised), start)) = asked else { return Vec::new() };
     let Some(fact) = raised.fact(&Try::Fork(children)) else { return Vec::new() };
-    let most = Matcher::AtMost(i128::from(children) - 1);
-    vec![
-        expected(requirement, &start, format!("{fact}/error"), Matcher::Equals(json!("EAGAIN"))),
-        expected(requirement, &start, format!("{fact}/forked"), most),
-    ]
+    vec![expected(requirement, &start, format!("{fact}/error"), Matcher::Equals(json!("EAGAIN")))]
 }
