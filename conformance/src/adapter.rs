@@ -1,4 +1,6 @@
 //! How one runtime is called, and what can be seen of it: data, never code.
+//!
+//! A file with `"like": NAME` is a merge patch (RFC 7396) on the adapter of that name, so that it holds only what differs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,6 +17,8 @@ pub const EMBEDDED: &[(&str, &str)] = &[
     ("generic", include_str!("../adapters/generic.json")),
     ("ocf-runtime", include_str!("../adapters/ocf-runtime.json")),
     ("runc", include_str!("../adapters/runc.json")),
+    ("runsc", include_str!("../adapters/runsc.json")),
+    ("youki", include_str!("../adapters/youki.json")),
 ];
 
 /// One adapter file.
@@ -129,12 +133,21 @@ impl Adapter {
             return Self::named(wanted).unwrap_or_else(|| Self::read(Path::new(wanted)));
         }
         let file = runtime.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        // As several versions of one lie beside each other: `runc-1.3`.
+        let is_version = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+        let file = file.split_once('-').filter(|(_, rest)| is_version(rest)).map_or(file, |(name, _)| name);
         Self::named(file).unwrap_or_else(|| Self::named("generic").ok_or("no generic adapter")?)
     }
 
     fn named(wanted: &str) -> Option<Result<(String, Self), String>> {
         let (name, text) = EMBEDDED.iter().find(|(name, _)| *name == wanted)?;
-        Some(serde_json::from_str(text).map(|a| ((*name).to_owned(), a)).map_err(|e| format!("adapter {name}: {e}")))
+        Some(Self::parse(text).map(|a| ((*name).to_owned(), a)).map_err(|e| format!("adapter {name}: {e}")))
+    }
+
+    /// Reads an adapter's text.
+    fn parse(text: &str) -> Result<Self, String> {
+        let value = whole(serde_json::from_str(text).map_err(|e| e.to_string())?, EMBEDDED.len())?;
+        serde_json::from_value(value).map_err(|e| e.to_string())
     }
 
     fn read(file: &Path) -> Result<(String, Self), String> {
@@ -142,7 +155,13 @@ impl Adapter {
         let text = std::fs::read_to_string(file).map_err(|e| {
             format!("adapter {}: {e} (the adapters with a name are {})", file.display(), names.join(", "))
         })?;
-        let adapter = serde_json::from_str(&text).map_err(|e| format!("adapter {}: {e}", file.display()))?;
+        let mut adapter = Self::parse(&text).map_err(|e| format!("adapter {}: {e}", file.display()))?;
+        // A program beside the file is meant wherever the harness is called from.
+        if let Some(via) = adapter.via.as_mut().filter(|via| via.contains('/') && !via.starts_with('/')) {
+            let beside = file.parent().unwrap_or(Path::new(".")).join(&*via);
+            let place = std::path::absolute(&beside).map_err(|e| format!("adapter {}: via: {e}", file.display()))?;
+            *via = place.display().to_string();
+        }
         let name = file.file_stem().and_then(|n| n.to_str()).unwrap_or("adapter");
         Ok((name.to_owned(), adapter))
     }
@@ -156,6 +175,19 @@ impl Adapter {
             Vantage::Hooks => self.sees.hooks == Hooks::Host,
         }
     }
+}
+
+/// The document with what it is like put under it; `depth` is how many may follow each other.
+fn whole(mut document: Value, depth: usize) -> Result<Value, String> {
+    let Some(like) = document.as_object_mut().and_then(|fields| fields.remove("like")) else { return Ok(document) };
+    let known = || EMBEDDED.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let found = like.as_str().and_then(|like| EMBEDDED.iter().find(|(name, _)| *name == like));
+    let (name, text) = found.ok_or_else(|| format!("like: {like} is no adapter; there are {}", known()))?;
+    let below = serde_json::from_str(text).map_err(|e| format!("{name}: {e}"))?;
+    let depth = depth.checked_sub(1).ok_or_else(|| format!("like: {name} is like itself"))?;
+    let mut whole = whole(below, depth)?;
+    json_patch::merge(&mut whole, &document);
+    Ok(whole)
 }
 
 fn yes() -> bool {
@@ -174,8 +206,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_like_another_holds_only_what_differs() {
+        let text =
+            r#"{"about": "mine", "like": "generic", "global": ["-r", "{root}"], "operations": {"features": null}}"#;
+        let (mine, generic) = (Adapter::parse(text).unwrap(), Adapter::named("generic").unwrap().unwrap().1);
+        assert_eq!(mine.global, ["-r", "{root}"]);
+        assert_eq!((mine.operations.features, mine.operations.create), (None, generic.operations.create));
+        assert!(Adapter::parse(r#"{"about": "x", "like": "nobody"}"#).unwrap_err().contains("there are crun, generic"));
+        assert!(Adapter::parse(r#"{"about": "x", "like": "generic", "globl": []}"#).unwrap_err().contains("globl"));
+    }
+
+    #[test]
     fn the_files_name_chooses_and_a_stranger_is_generic() {
         assert_eq!(Adapter::choose(Path::new("/usr/sbin/runc"), None).unwrap().0, "runc");
+        assert_eq!(Adapter::choose(Path::new("/usr/local/bin/runc-1.3.6"), None).unwrap().0, "runc");
         assert_eq!(Adapter::choose(Path::new("/opt/mine"), None).unwrap().0, "generic");
+        assert_eq!(Adapter::choose(Path::new("/opt/crun-vm"), None).unwrap().0, "generic");
     }
 }
