@@ -34,6 +34,8 @@ pub struct Job {
     pub deadline: u32,
     /// Where the bundle is copied for the reader, if it is kept.
     pub keep: Option<PathBuf>,
+    /// Where all that the case brings is copied, instead of doing it, if it is to be done elsewhere.
+    pub stage: Option<PathBuf>,
 }
 
 /// What a supervisor tells when the case is over.

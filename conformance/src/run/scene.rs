@@ -25,6 +25,7 @@ use super::observe::{self, listing};
 use super::ordinary;
 use super::process::{self, Launch, Started};
 use super::sandbox::{self, Places};
+use super::stage;
 use super::watch::Watch;
 use crate::case::{
     Action, Call, Caller, Channel, Exit, Inside, MAIN, Observe, Placeholders, Step, Together, Verb, Wait, WaitFor,
@@ -81,7 +82,7 @@ struct UnderWay<'a> {
 pub type Trouble = String;
 
 impl<'a> Scene<'a> {
-    /// Writes the bundles and looks at the host before the first step.
+    /// Writes the bundles and looks at the host before the first step. What is only staged is not touched further.
     pub fn set(job: &'a Job, places: &'a Places, roots: &'a [(String, PathBuf)]) -> Result<Self, Trouble> {
         let containers = job.containers();
         let known = bundle::placeholders(places, &containers);
@@ -123,6 +124,10 @@ impl<'a> Scene<'a> {
             }
             scene.bundles.insert(container.clone(), bundle);
             scene.moments.insert(job.started(container), bundle::writer(container));
+        }
+        if let Some(directory) = &job.stage {
+            stage::copy(places, &containers, &scene.writers, directory)?;
+            return Ok(scene);
         }
         for action in &job.case.setup {
             scene.act(action).map_err(|e| format!("setup: {e}"))?;

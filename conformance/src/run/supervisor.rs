@@ -55,6 +55,9 @@ fn inside(job: &Job, hierarchies: &[Hierarchy]) -> Outcome {
         return trouble(format!("keep {}: {e}", keep.display()));
     }
     let config = scene.config();
+    if job.stage.is_some() {
+        return Outcome { config, facts: Value::Null, trouble: None, overdue: false };
+    }
     let played = scene.play();
     // What is frozen can't be killed, and this process can't end before all others here have.
     roots.iter().for_each(|(_, root)| cgroups::thaw(root));
