@@ -133,6 +133,8 @@ impl Page<'_> {
             ("The run was stopped", report.stopped.clone()),
             ("The host lacks what the profile needs", some_joined(&report.host_lacks, ", ")),
             ("Cases left out", report.left_out_in_words()),
+            ("Valid bundles refused", report.refused_in_words()),
+            ("Only a part of the cases", report.shard.clone()),
             ("Only these were run", some_joined(&report.selection, " ")),
             ("The adapter changes every config", patch),
             ("Kept out of the exit status", some_joined(&waived, " ")),
@@ -403,7 +405,7 @@ impl Display for Lines<'_> {
 }
 
 /// The last word of a line like `runc version 1.1.5`, which a heading has room for.
-pub(super) fn short_version(line: &str) -> &str {
+pub(crate) fn short_version(line: &str) -> &str {
     line.split_whitespace().next_back().unwrap_or_default()
 }
 

@@ -45,6 +45,7 @@ fn report_on(header: &Header, evidence: &[(Evidence, Vec<Expectation>)], unusabl
         decided: &decided,
         waivers: &Waivers::new(),
         selection: &[],
+        shard: None,
         command: "ocf test --runtime /usr/sbin/runc",
         unusable,
         stopped: None,

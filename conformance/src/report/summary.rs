@@ -38,6 +38,7 @@ fn write_all(out: &mut String, report: &Report, specification: &Specification, s
     } else {
         levels(out, report, paint)?;
         failures(out, report, specification, paint)?;
+        refused(out, report)?;
         open(out, report)?;
     }
     conclusion(out, report, shown, paint)
@@ -56,6 +57,9 @@ fn identity(out: &mut String, report: &Report, paint: Paint) -> fmt::Result {
     )?;
     if !report.selection.is_empty() {
         writeln!(out, "only {}", visible(&report.selection.join(" ")))?;
+    }
+    if let Some(shard) = &report.shard {
+        writeln!(out, "part {} of the cases; `ocf report merge` joins the parts", visible(shard))?;
     }
     Ok(())
 }
@@ -132,6 +136,21 @@ fn failure(
         if let Some(value) = value {
             writeln!(out, "    {name:<8}  {}", visible(value))?;
         }
+    }
+    Ok(())
+}
+
+/// Which valid bundles were refused, and for what.
+fn refused(out: &mut String, report: &Report) -> fmt::Result {
+    if report.refused.is_empty() {
+        return Ok(());
+    }
+    let total: BTreeSet<_> = report.refused.values().flatten().collect();
+    writeln!(out, "\n{} valid bundles refused, for", total.len())?;
+    for (blame, cases) in &report.refused {
+        let shown: Vec<_> = cases.iter().take(3).map(String::as_str).collect();
+        let more = if cases.len() > shown.len() { ", …" } else { "" };
+        writeln!(out, "  {}  in {}{more}", visible(blame), visible(&shown.join(", ")))?;
     }
     Ok(())
 }

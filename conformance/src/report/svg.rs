@@ -95,7 +95,7 @@ fn legend(out: &mut String, y: usize, total: &Tally) -> fmt::Result {
     Ok(())
 }
 
-fn tone(verdict: Conclusion) -> &'static str {
+pub(super) fn tone(verdict: Conclusion) -> &'static str {
     match verdict {
         Conclusion::Conformant => "#1a7445",
         Conclusion::Nonconformant => "#b32735",
