@@ -167,6 +167,7 @@ fn derived(headers: &[[Header; 2]], name: &str, case: &Case) -> Result<BTreeSet<
             config: case.config(&base, version).map_err(|e| about(&e))?,
             facts: json!({ "before": { "capabilities": { "bounding": &crate::host::CAPABILITIES[..] } } }),
             trouble: None,
+            blame: None,
             seconds: 0.0,
         };
         for header in hosts {
@@ -255,15 +256,15 @@ impl Tested {
     }
 }
 
-/// The reports below `directory`, `VERSION/RUNTIME/RUNTIME-VERSION/report.json`, in the order of their paths. A
-/// directory that isn't there holds none.
+/// The reports below `directory`, `VERSION/RUNTIME/RUNTIME-VERSION/HOST/report.json` (or without the host), in the order of
+/// their paths. A directory that isn't there holds none.
 ///
 /// # Errors
 ///
 /// A report that can't be read.
 pub fn published(directory: &Path) -> Result<Vec<Tested>, String> {
     let mut files = Vec::new();
-    collect(directory, 3, &mut files)?;
+    collect(directory, 4, &mut files)?;
     files.sort();
     files.iter().map(|file| tested(directory, file)).collect()
 }
@@ -291,8 +292,10 @@ fn tested(directory: &Path, file: &Path) -> Result<Tested, String> {
     let failed = |e: &dyn std::fmt::Display| format!("{}: {e}", file.display());
     let report = Report::from_json(&fs::read_to_string(file).map_err(|e| failed(&e))?).map_err(|e| failed(&e))?;
     let place = file.parent().and_then(|it| it.strip_prefix(directory).ok()).unwrap_or(Path::new(""));
-    let version = place.file_name().map_or_else(String::new, |it| format!(" {}", it.to_string_lossy()));
-    Ok(Tested { name: format!("{}{version}", report.runtime.name), report })
+    let mut parts = place.iter().skip(2).map(|it| it.to_string_lossy());
+    let version = parts.next().map_or_else(String::new, |it| format!(" {it}"));
+    let host = parts.next().map_or_else(String::new, |it| format!(" on {it}"));
+    Ok(Tested { name: format!("{}{version}{host}", report.runtime.name), report })
 }
 
 #[cfg(test)]

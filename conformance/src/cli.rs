@@ -7,6 +7,8 @@ mod doctor;
 mod explain;
 mod fixtures;
 mod judge;
+mod report;
+mod reproduce;
 mod spec;
 mod terminal;
 mod test;
@@ -45,6 +47,10 @@ enum Command {
     /// Lint, count and compare the specification itself
     #[command(name = "spec")]
     Specification(spec::Arguments),
+    /// Make of each fail in a report the smallest bundle, and a script that shows it with the runtime alone
+    Reproduce(reproduce::Arguments),
+    /// Show a report in another form, compare two, or join the parts of one
+    Report(report::Arguments),
     /// Judge recorded evidence again, without the runtime
     Judge(judge::Arguments),
     /// Tell what this host can decide, and why not the rest
@@ -67,6 +73,8 @@ pub fn main() -> ExitCode {
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Specification(arguments) => spec::run(&arguments),
+        Command::Reproduce(arguments) => reproduce::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Judge(arguments) => judge::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Clean => clean::run(),

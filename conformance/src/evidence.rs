@@ -93,6 +93,10 @@ pub struct Evidence {
     pub facts: Value,
     /// The harness's own trouble, if it had any: then nothing of this case is judged.
     pub trouble: Option<String>,
+    /// Which properties a refused bundle was refused for, as JSON Pointers into the config: without them the runtime runs
+    /// it, and with them and nothing else it refuses it. None if it was not refused, had to be, or nobody tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blame: Option<Vec<String>>,
     /// How long the case took, in seconds; for the reader only.
     pub seconds: f64,
 }

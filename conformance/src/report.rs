@@ -13,15 +13,20 @@ use serde_json::Value;
 use crate::evidence::{Evidence, Header, Identity, Role};
 use crate::expectation::Expectation;
 use crate::host::HostFacts;
-use crate::judge::{Conclusion, Decided, Unusable, Verdict, Waivers, conclude, exit_status};
+use crate::judge::{Conclusion, Decided, Outcome, Unusable, Verdict, Waivers, conclude, exit_status};
 use crate::profile::{BESIDE, Profile};
 
+pub mod badge;
+pub mod compare;
 pub mod html;
 pub mod junit;
+pub mod markdown;
+pub mod place;
 #[cfg(test)]
 mod sample;
 pub mod summary;
 pub mod svg;
+pub mod tap;
 
 /// The name of the format.
 pub const FORMAT: &str = "ocf-report/1";
@@ -49,6 +54,9 @@ pub struct Report {
     /// The ids and chapters to which the run was confined; empty if it was not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub selection: Vec<String>,
+    /// Which part of the cases it had, as `1/4`, if not all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
     /// The command line that makes a run like this one, as a shell reads it, without ids.
     pub command: String,
     /// When the run started, RFC 3339, UTC.
@@ -70,6 +78,9 @@ pub struct Report {
     /// Cases that were not run, by the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left_out: BTreeMap<String, Vec<String>>,
+    /// Cases whose valid bundle was refused, by the properties that it was refused for, parted by blanks.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<String, BTreeSet<String>>,
     /// How far the text and the properties are decided.
     pub coverage: Coverage,
     /// The profile's requirements, by level.
@@ -179,6 +190,9 @@ pub struct Entry {
     /// Why it neither passed nor failed: a kind, and after a colon the particulars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// If it is blocked since a valid bundle was refused: the properties that it was refused for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blame: Vec<String>,
     /// Why its verdict is kept out of the exit status, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waived: Option<String>,
@@ -220,7 +234,7 @@ impl fmt::Display for Stopped {
 }
 
 /// All that a report is made of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Run<'a> {
     /// Of whom and where the evidence is.
     pub header: &'a Header,
@@ -236,6 +250,8 @@ pub struct Run<'a> {
     pub waivers: &'a Waivers,
     /// The ids and chapters to which the run was confined.
     pub selection: &'a [String],
+    /// Which part of the cases was run, if not all of them.
+    pub shard: Option<String>,
     /// The command line that makes a run like this one, quoted for a shell, without ids.
     pub command: &'a str,
     /// What the runtime made of the base bundle, if it would not run it.
@@ -251,10 +267,10 @@ pub struct Run<'a> {
 impl Report {
     /// Makes the report of a run. The same run gives the same report.
     pub fn new(run: &Run<'_>) -> Self {
-        let Run { header, decided, .. } = *run;
+        let Run { header, decided, .. } = run;
         let host_lacks: Vec<_> =
             run.profile.needs.iter().filter(|it| !it.met(&header.host)).map(ToString::to_string).collect();
-        let is_whole = host_lacks.is_empty() && run.stopped.is_none();
+        let is_whole = host_lacks.is_empty() && run.stopped.is_none() && run.shard.is_none();
         let is_usable = run.unusable.is_none() && run.stopped.is_none_or(Stopped::is_trusted);
         let verdict = match run.unusable {
             Some(_) => Conclusion::Unusable,
@@ -269,6 +285,7 @@ impl Report {
             profile: header.profile.clone(),
             host_lacks,
             selection: run.selection.to_vec(),
+            shard: run.shard.clone(),
             command: run.command.to_owned(),
             started: header.started.clone(),
             seconds: run.seconds,
@@ -278,6 +295,7 @@ impl Report {
             stopped: run.stopped.map(ToString::to_string),
             cases: Cases::of(run.evidence),
             left_out: by_reason(run.left_out),
+            refused: refused(run.evidence),
             coverage: Coverage::of(decided, run.specification, header.spec),
             summary: by_level(decided),
             outside: decided.iter().filter(|it| !it.in_profile).map(|it| it.verdict).collect(),
@@ -358,6 +376,16 @@ impl Report {
         (!phrases.is_empty()).then(|| phrases.join(", "))
     }
 
+    /// For which properties how many valid bundles were refused, in a phrase each; none if none was.
+    pub fn refused_in_words(&self) -> Option<String> {
+        let phrase = |(blame, cases): (&String, &BTreeSet<String>)| {
+            let cases: Vec<_> = cases.iter().map(String::as_str).collect();
+            format!("for {blame} in {}", cases.join(", "))
+        };
+        let phrases: Vec<_> = self.refused.iter().map(phrase).collect();
+        (!phrases.is_empty()).then(|| phrases.join("; "))
+    }
+
     /// The command that runs one requirement again, and keeps its bundle.
     pub fn again(&self, id: &RequirementId) -> String {
         format!("{} {id} --keep", self.command)
@@ -381,6 +409,7 @@ impl Entry {
             seen: leading.map(|it| it.seen.clone()),
             case: leading.map(|it| it.case.clone()),
             reason: decided.reason().map(ToString::to_string),
+            blame: leading.filter(|it| it.verdict == Verdict::Blocked).map(|it| blame(run, it)).unwrap_or_default(),
             waived: run.waivers.get(&decided.id).cloned(),
         }
     }
@@ -395,6 +424,22 @@ impl Entry {
     pub fn reason_particulars(&self) -> Option<&str> {
         self.reason.as_deref()?.split_once(": ").map(|(_, particulars)| particulars)
     }
+}
+
+/// What the bundle was refused for in whose case this outcome is.
+fn blame(run: &Run<'_>, outcome: &Outcome) -> Vec<String> {
+    let of_it = |it: &&(Evidence, _)| it.0.case == outcome.case && it.0.role == outcome.role;
+    run.evidence.iter().find(of_it).and_then(|(evidence, _)| evidence.blame.clone()).unwrap_or_default()
+}
+
+fn refused(evidence: &[(Evidence, Vec<Expectation>)]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut refused: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (evidence, _) in evidence {
+        if let Some(blame) = &evidence.blame {
+            refused.entry(blame.join(" ")).or_default().insert(evidence.case.clone());
+        }
+    }
+    refused
 }
 
 fn by_reason(left_out: &[(String, String)]) -> BTreeMap<String, Vec<String>> {
@@ -647,6 +692,7 @@ mod tests {
                 decided: &[],
                 waivers: &waivers,
                 selection: &[],
+                shard: None,
                 command: "ocf test",
                 unusable: None,
                 stopped,

@@ -100,11 +100,11 @@ fn put(file: &Path, text: &str, mode: u32) -> Result<(), String> {
 fn failure(session: &Session<'_>, entry: &Entry) -> Result<Option<Failure>, String> {
     let name = entry.case.as_deref().ok_or_else(|| format!("{}: the report names no case", entry.id))?;
     let case = case_named(name).ok_or_else(|| format!("{}: there is no case {name} (any more)", entry.id))?;
-    let base = suite::base(case.base.as_deref().unwrap_or(suite::PLAIN))?;
+    let base = suite::base(case.base.as_deref().unwrap_or(&session.base))?;
     let control = case.control().map_err(|e| format!("fixtures/{name}.json: {e}"))?;
     let roles = [(Role::Case, Some(case)), (Role::Control, control)];
     for (role, case) in roles {
-        let Some(case) = case else { continue };
+        let Some(case) = case.map(|it| suite::called(it, &base)) else { continue };
         let evidence = session.run(name, role, case.clone(), base.clone());
         if let Some(trouble) = evidence.trouble {
             return Err(format!("{name}: {trouble}"));
@@ -120,7 +120,7 @@ fn case_named(name: &str) -> Option<Case> {
     if let Some(tree) = properties::Tree::grow(name) {
         return Some(tree.case());
     }
-    if name == suite::base_name() {
+    if name.starts_with("base/") {
         return Some(Case { about: "the base bundle".to_owned(), ..Case::default() });
     }
     suite::cases().ok()?.into_iter().find(|(known, _)| known == name).map(|(_, case)| case)

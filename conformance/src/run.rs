@@ -14,6 +14,7 @@ mod process;
 pub mod registry;
 mod sandbox;
 mod scene;
+pub mod stage;
 pub mod supervisor;
 mod watch;
 
@@ -31,7 +32,7 @@ use self::job::{Job, Outcome};
 use self::registry::Registration;
 use crate::host::View;
 
-pub use self::bundle::id;
+pub use self::bundle::{id, writer};
 pub use self::sandbox::Places;
 
 /// The word by which the harness starts its own file as a supervisor.

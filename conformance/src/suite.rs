@@ -1,5 +1,7 @@
 //! One run of the suite against one runtime: probe it, see that the base bundle runs, run the cases, judge.
 
+mod blame;
+pub mod engines;
 mod select;
 mod state;
 
@@ -16,7 +18,7 @@ use ocf_spec::{RequirementId, Specification, VERSIONS, Version};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-pub use self::select::{Filter, Shard, base, fixtures};
+pub use self::select::{Filter, PLAIN, Shard, base, called, cases, fixtures};
 use crate::adapter::Adapter;
 use crate::ask;
 use crate::case::{Base, Call, Case, MAIN, Step, Verb};
@@ -94,15 +96,15 @@ struct Planned {
     base: Base,
 }
 
-/// What a run needs throughout.
-struct Run<'a> {
+/// A runtime that was probed and can be given any case, one at a time or several at once.
+pub struct Session<'a> {
     options: &'a Options,
     runner: Runner,
-    adapter: Adapter,
     runtime: PathBuf,
-    spec: Version,
+    /// Of whom and where the evidence is.
+    pub header: Header,
     /// The stem of the base from which cases start that name none.
-    base: String,
+    pub base: String,
 }
 
 /// Runs the suite. `progress` is told of each case that is done, of how many.
@@ -111,56 +113,26 @@ struct Run<'a> {
 /// What makes a run impossible: no root, a runtime that isn't there, an unknown id, adapter or profile, a broken fixture.
 pub fn gather(options: &Options, progress: &(dyn Fn(usize, usize, &str) + Sync)) -> Result<Gathered, String> {
     need_root()?;
-    let started = (Instant::now(), now());
-    let mut host = HostFacts::gather(options.view);
-    let (adapter_name, adapter) = Adapter::choose(&options.runtime, options.adapter.as_deref())?;
-    let profile_name = options.profile.clone().unwrap_or_else(|| Profile::default_name(&host).to_owned());
+    let started = Instant::now();
     let filter = Filter::parse(&options.filters)?;
-    let profile = filter.narrow(Profile::of_runtimes(&profile_name)?);
-    if profile.is_rootless()? {
-        // Whoever calls the runtime has none, and nothing that needs one can be seen.
-        host.capabilities.clear();
-    }
-    let runner = Runner::begin(options.view)?;
-    let runner = match &options.supervisor {
-        Some(file) => runner.with_supervisor(file),
-        None => runner,
-    };
-    let (runtime, sha256) = private_copy(&options.runtime, runner.directory(), adapter.copy)?;
-    let name = options.runtime.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-    let base = profile.base.clone().unwrap_or_else(|| select::PLAIN.to_owned());
-    let mut run = Run { options, runner, adapter, runtime, spec: VERSIONS[0], base };
-    let (version, features) = run.probe()?;
-    run.spec = options.spec.unwrap_or_else(|| newest_claimed(features.as_ref(), run.adapter.claims));
-    let header = Header {
-        format: FORMAT.to_owned(),
-        suite: env!("CARGO_PKG_VERSION").to_owned(),
-        spec: run.spec,
-        runtime: Identity { name, version, path: options.runtime.display().to_string(), sha256, adapter: adapter_name },
-        adapter: run.adapter.clone(),
-        features,
-        host,
-        profile: profile_name,
-        started: started.1,
-    };
-    let select::Plan { cases, left_out } = select::plan(options, &filter, &header, &run.base)?;
+    let session = Session::begin(options)?;
+    let profile = filter.narrow(Profile::of_runtimes(&session.header.profile)?);
+    let select::Plan { cases, left_out } = select::plan(options, &filter, &session.header, &session.base)?;
     let before = state::HostState::look();
-    let base = run.one(base_case(&run.base)?);
+    let base = session.one(base_case(&session.base)?);
     let unusable = if options.gate { Unusable::of(&base) } else { None };
     let mut evidence = vec![base];
     let mut stopped = None;
     if unusable.is_none() {
-        let (more, why) = run.all(cases, &header, progress);
+        let (more, why) = session.all(cases, progress);
         evidence.extend(more);
         stopped = why;
     }
-    let altered =
-        if digest(&run.runtime)? == header.runtime.sha256 { None } else { Some("the copy of the runtime".to_owned()) };
-    if let Some(change) = before.changed().or(altered) {
+    if let Some(change) = before.changed().or(session.altered()?) {
         stopped.get_or_insert(Stopped::HostChanged(change));
     }
-    let seconds = started.0.elapsed().as_secs_f64();
-    Ok(Gathered { header, profile, evidence, unusable, stopped, left_out, seconds })
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(Gathered { header: session.header, profile, evidence, unusable, stopped, left_out, seconds })
 }
 
 /// Says at once that root is needed.
@@ -186,7 +158,72 @@ pub fn find_runtime(word: &str) -> Result<PathBuf, String> {
     found.ok_or_else(|| format!("runtime {word}: no such program in PATH"))
 }
 
-impl Run<'_> {
+impl<'a> Session<'a> {
+    /// Registers the run, makes the private copy of the runtime, and asks it who it is.
+    ///
+    /// # Errors
+    /// What makes a run impossible: no root, a runtime that can't be copied, an unknown adapter or profile.
+    pub fn begin(options: &'a Options) -> Result<Self, String> {
+        need_root()?;
+        let started = now();
+        let mut host = HostFacts::gather(options.view);
+        let (adapter_name, adapter) = Adapter::choose(&options.runtime, options.adapter.as_deref())?;
+        let profile_name = options.profile.clone().unwrap_or_else(|| Profile::default_name(&host).to_owned());
+        let profile = Profile::of_runtimes(&profile_name)?;
+        if profile.is_rootless()? {
+            // Whoever calls the runtime has none, and nothing that needs one can be seen.
+            host.capabilities.clear();
+        }
+        let base = profile.base.clone().unwrap_or_else(|| PLAIN.to_owned());
+        let runner = Runner::begin(options.view)?;
+        let runner = match &options.supervisor {
+            Some(file) => runner.with_supervisor(file),
+            None => runner,
+        };
+        let (runtime, sha256) = private_copy(&options.runtime, runner.directory(), adapter.copy)?;
+        let name = options.runtime.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let path = options.runtime.display().to_string();
+        let header = Header {
+            format: FORMAT.to_owned(),
+            suite: env!("CARGO_PKG_VERSION").to_owned(),
+            spec: VERSIONS[0],
+            runtime: Identity { name, version: String::new(), path, sha256, adapter: adapter_name },
+            adapter,
+            features: None,
+            host,
+            profile: profile_name,
+            started,
+        };
+        let mut session = Self { options, runner, runtime, header, base };
+        let (version, features) = session.probe()?;
+        let claimed = || newest_claimed(features.as_ref(), session.header.adapter.claims);
+        session.header.spec = options.spec.unwrap_or_else(claimed);
+        session.header.runtime.version = version;
+        session.header.features = features;
+        Ok(session)
+    }
+
+    /// Runs one case.
+    pub fn run(&self, name: &str, role: Role, case: Case, base: Base) -> Evidence {
+        self.one(Planned { name: name.to_owned(), role, case, base })
+    }
+
+    /// Writes all that a case brings, as it is before the first step, into a directory: its bundles, its hooks, and the
+    /// nonces of the witnesses in them. The runtime is not called.
+    pub fn stage(&self, name: &str, role: Role, case: &Case, base: &Base, directory: &Path) -> Result<(), String> {
+        let job = self.job(name, role, case, base.clone());
+        match self.runner.run(Job { stage: Some(directory.to_owned()), ..job }).trouble {
+            Some(trouble) => Err(trouble),
+            None => Ok(()),
+        }
+    }
+
+    /// What of the runtime's private copy was altered since, if anything.
+    fn altered(&self) -> Result<Option<String>, String> {
+        let same = digest(&self.runtime)? == self.header.runtime.sha256;
+        Ok((!same).then(|| "the copy of the runtime".to_owned()))
+    }
+
     /// The version that the runtime tells, and what it says that it implements.
     fn probe(&self) -> Result<(String, Option<Value>), String> {
         let call = |name: &str, verb, arguments: &[String]| {
@@ -198,8 +235,8 @@ impl Run<'_> {
                 ..Call::default()
             })
         };
-        let mut steps = vec![call("version", Verb::Raw, &self.adapter.operations.version)];
-        if self.adapter.operations.features.is_some() {
+        let mut steps = vec![call("version", Verb::Raw, &self.header.adapter.operations.version)];
+        if self.header.adapter.operations.features.is_some() {
             steps.push(call("features", Verb::Features, &[]));
         }
         let Planned { base, .. } = base_case(&self.base)?;
@@ -219,7 +256,10 @@ impl Run<'_> {
     fn one(&self, planned: Planned) -> Evidence {
         let Planned { name, role, case, base } = planned;
         let started = Instant::now();
-        let outcome = self.outcome(&name, role, &case, base);
+        let outcome = match case.config(&base, self.header.spec) {
+            Ok(_) => self.runner.run(self.job(&name, role, &case, base)),
+            Err(e) => Outcome { config: None, facts: Value::Null, trouble: Some(e.to_string()), overdue: false },
+        };
         Evidence {
             case: name,
             role,
@@ -227,44 +267,40 @@ impl Run<'_> {
             config: outcome.config,
             facts: outcome.facts,
             trouble: outcome.trouble,
+            blame: None,
             seconds: started.elapsed().as_secs_f64(),
         }
     }
 
-    fn outcome(&self, name: &str, role: Role, case: &Case, base: Base) -> Outcome {
-        let config = match case.config(&base, self.spec) {
-            Ok(config) => config,
-            Err(e) => {
-                return Outcome { config: None, facts: Value::Null, trouble: Some(e.to_string()), overdue: false };
-            }
-        };
+    fn job(&self, name: &str, role: Role, case: &Case, base: Base) -> Job {
+        // A config that can't be made raises no questions; the run says why it can't.
+        let config = case.config(&base, self.header.spec).ok().flatten();
         let kept = if role == Role::Control { format!("{name}.control") } else { name.to_owned() };
-        self.runner.run(Job {
+        Job {
             questions: ask::questions(case, config.as_ref()),
             case: case.clone(),
             base,
-            spec: self.spec,
-            adapter: self.adapter.clone(),
+            spec: self.header.spec,
+            adapter: self.header.adapter.clone(),
             runtime: self.runtime.clone(),
             view: self.options.view,
             cgroup: String::new(),
             deadline: self.options.deadline,
             keep: self.options.keep.as_ref().map(|directory| directory.join(kept)),
-        })
+            stage: None,
+        }
     }
 
     /// Runs all cases, those that need the machine for themselves last; gives the evidence in the cases' order.
     fn all(
         &self,
         planned: Vec<Planned>,
-        header: &Header,
         progress: &(dyn Fn(usize, usize, &str) + Sync),
     ) -> (Vec<Evidence>, Option<Stopped>) {
         let total = planned.len();
         let (alone, together): (Vec<_>, Vec<_>) = planned.into_iter().enumerate().partition(|(_, p)| p.case.alone);
         let work = Work {
             run: self,
-            header,
             progress,
             total,
             done: AtomicUsize::new(0),
@@ -285,8 +321,7 @@ impl Run<'_> {
 
 /// Cases that are being run by several threads.
 struct Work<'a> {
-    run: &'a Run<'a>,
-    header: &'a Header,
+    run: &'a Session<'a>,
     progress: &'a (dyn Fn(usize, usize, &str) + Sync),
     total: usize,
     done: AtomicUsize,
@@ -318,14 +353,15 @@ impl Work<'_> {
 
     fn take(&self, number: usize, planned: Planned) {
         let base = planned.base.clone();
-        let evidence = self.smaller(self.run.one(planned), &base);
+        let mut evidence = self.smaller(self.run.one(planned), &base);
+        evidence.blame = blame::of(self.run, &evidence, &base);
         let late = timed_out(&evidence);
         if late {
             self.overdue.fetch_add(1, Ordering::Relaxed);
         } else if !self.hopeless() {
             self.overdue.store(0, Ordering::Relaxed);
         }
-        if self.run.options.fail_fast && fails(self.header, &evidence) {
+        if self.run.options.fail_fast && fails(&self.run.header, &evidence) {
             self.enough.store(true, Ordering::Relaxed);
         }
         (self.progress)(self.done.fetch_add(1, Ordering::Relaxed) + 1, self.total, &evidence.case);
@@ -337,7 +373,7 @@ impl Work<'_> {
     /// For a generated case in which the runtime fails: the evidence of the smallest one that fails the same.
     fn smaller(&self, evidence: Evidence, base: &Base) -> Evidence {
         let Some(tree) = properties::Tree::grow(&evidence.case) else { return evidence };
-        let broken = failed(self.header, &evidence);
+        let broken = failed(&self.run.header, &evidence);
         if broken.is_empty() {
             return evidence;
         }
@@ -346,7 +382,7 @@ impl Work<'_> {
             let planned =
                 Planned { name: smallest.case.clone(), role: Role::Case, case: case.clone(), base: base.clone() };
             let tried = self.run.one(planned);
-            let same = !failed(self.header, &tried).is_disjoint(&broken);
+            let same = !failed(&self.run.header, &tried).is_disjoint(&broken);
             if same {
                 smallest = tried;
             }
@@ -390,7 +426,7 @@ fn timed_out(evidence: &Evidence) -> bool {
 
 /// The base that cases start from, as a case that changes nothing.
 fn base_case(stem: &str) -> Result<Planned, String> {
-    let base = select::base(stem)?;
+    let base = base(stem)?;
     let case = select::called(Case { about: "the base bundle".to_owned(), ..Case::default() }, &base);
     Ok(Planned { name: format!("base/{stem}"), role: Role::Base, case, base })
 }

@@ -33,6 +33,15 @@ pub fn refuse_all_but_the_base(call: &Call) -> Result<ExitCode, Failure> {
     hand_over(call)
 }
 
+/// Runs every bundle, rightly, that lacks one property.
+pub fn refuse_a_property(call: &Call) -> Result<ExitCode, Failure> {
+    let place = env::var("STAND_IN_REFUSES").map_err(|e| format!("STAND_IN_REFUSES: {e}"))?;
+    if call.takes_a_bundle() && given(call)?.pointer(&place).is_some() {
+        return Err(format!("{place} is not for me"));
+    }
+    hand_over(call)
+}
+
 /// Runs the base bundle, rightly, whatever the bundle says.
 pub fn give_the_base_instead(call: &Call) -> Result<ExitCode, Failure> {
     if call.takes_a_bundle() {

@@ -1,7 +1,7 @@
 //! Runtimes that are none, to show that the suite can fail: each is wrong in one way, and acts by its file's name.
 //!
-//! They speak the suite's binding. Those that lean on a real runtime find it in `STAND_IN_RUNTIME`, and the version
-//! that a base bundle has in `STAND_IN_SPEC`.
+//! They speak the suite's binding. Those that lean on a real runtime find it in `STAND_IN_RUNTIME`, the version that a base
+//! bundle has in `STAND_IN_SPEC`, and the place of the property that one of them refuses in `STAND_IN_REFUSES`.
 
 mod borrowed;
 mod call;
@@ -35,6 +35,7 @@ const STAND_INS: &[(&str, Act)] = &[
     ("accepts-everything", borrowed::accept_everything),
     ("base-only", borrowed::refuse_all_but_the_base),
     ("base-always", borrowed::give_the_base_instead),
+    ("refuses-a-property", borrowed::refuse_a_property),
     ("leaves-a-daemon", hostile::leave_a_daemon),
     ("freezes-itself", hostile::freeze),
     ("fills-the-disk", |_| hostile::fill_the_disk()),

@@ -1,12 +1,20 @@
 //! `ocf doctor`: what this host can decide, and why not the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
-use ocf_spec::{Party, Specification, VERSIONS};
+use ocf_spec::{Party, Specification, VERSIONS, Version};
 
+use crate::case::Case;
+use crate::checks::Checks;
 use crate::host::{HostFacts, Need, View};
 use crate::profile::{self, Profile};
+use crate::suite;
+
+/// The version of which it is told.
+const NEWEST: Version = VERSIONS[VERSIONS.len() - 1];
+/// So many ids that a missing fact costs are named.
+const SHOWN: usize = 6;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -15,13 +23,65 @@ pub struct Arguments {
     cgroups: View,
 }
 
-/// Prints the host facts, the profiles, and what is missing for which requirements.
+/// Prints the host facts, how much of each profile can be decided, and what each missing fact costs.
 pub fn run(arguments: &Arguments) -> Result<u8, String> {
     let host = HostFacts::gather(arguments.cgroups);
+    let decidable = Decidable::on(&host)?;
     facts(&host);
-    profiles(&host)?;
-    missing(&host);
+    profiles(&host, &decidable)?;
+    missing(&decidable);
     Ok(0)
+}
+
+/// What a run here can come to of each requirement that a runtime owes in the newest version.
+struct Decidable {
+    /// Those that some case which can run here raises.
+    here: BTreeSet<&'static str>,
+    /// Those that no case raises anywhere.
+    nowhere: BTreeSet<&'static str>,
+    /// The others, by the host fact that is missing.
+    lacking: BTreeMap<String, BTreeSet<&'static str>>,
+}
+
+impl Decidable {
+    fn on(host: &HostFacts) -> Result<Self, String> {
+        let checks = Checks::shared()?;
+        let cases: BTreeMap<String, Case> = suite::cases()?.into_iter().collect();
+        let mut found = Self { here: BTreeSet::new(), nowhere: BTreeSet::new(), lacking: BTreeMap::new() };
+        let owed = Specification::embedded()
+            .requirements()
+            .filter(|it| it.party == Party::Runtime && it.applies(NEWEST) && it.not_checked.is_none() && !it.draft);
+        for requirement in owed {
+            let check = checks.get(&requirement.id);
+            let raised = check.cases.iter().filter_map(|name| cases.get(name));
+            let raised: Vec<_> = raised.filter(|case| case.other_versions(NEWEST).is_none()).collect();
+            let own = unmet(requirement.needs.iter().filter_map(|need| need.parse().ok()), host);
+            let fits = |case: &&&Case| unmet(case.needs.iter().cloned(), host).is_empty();
+            // Of the cases that can't run here, the one that lacks least would be enough.
+            let lacking = match raised.iter().find(fits) {
+                Some(_) => own,
+                None if !check.generated.is_empty() => own,
+                None => {
+                    let each = raised.iter().map(|case| unmet(case.needs.iter().cloned(), host));
+                    own.into_iter().chain(each.min_by_key(Vec::len).unwrap_or_default()).collect()
+                }
+            };
+            let id = requirement.id.as_str();
+            if !check.is_run() || (raised.is_empty() && check.generated.is_empty()) {
+                found.nowhere.insert(id);
+            } else if lacking.is_empty() {
+                found.here.insert(id);
+            }
+            for need in lacking {
+                found.lacking.entry(need.to_string()).or_default().insert(id);
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn unmet(needs: impl Iterator<Item = Need>, host: &HostFacts) -> Vec<Need> {
+    needs.filter(|need| !need.met(host)).collect()
 }
 
 fn facts(host: &HostFacts) {
@@ -50,16 +110,21 @@ fn facts(host: &HostFacts) {
     println!("  what a case can need: {}", Need::FORMS.join(", "));
 }
 
-fn profiles(host: &HostFacts) -> Result<(), String> {
-    let newest = VERSIONS[VERSIONS.len() - 1];
+fn profiles(host: &HostFacts, decidable: &Decidable) -> Result<(), String> {
     println!(
-        "\nprofiles (default here: {}), and how many requirements of {newest} they have",
+        "\nprofiles (default here: {}): of their requirements of {NEWEST}, those that a run here can decide",
         Profile::default_name(host)
     );
     for (name, _) in profile::EMBEDDED {
         let profile = Profile::named(name)?;
-        let count = Specification::embedded().requirements().filter(|it| profile.includes(it, newest)).count();
-        println!("  {name:<11} {count:>4}  {}: {}", profile.about, fitness(&profile, host));
+        let all: Vec<_> = Specification::embedded().requirements().filter(|it| profile.includes(it, NEWEST)).collect();
+        let here = all.iter().filter(|it| decidable.here.contains(it.id.as_str())).count();
+        let figure = if profile.party == Party::Runtime {
+            format!("{here:>4} of {:>4}", all.len())
+        } else {
+            format!("        {:>4}", all.len())
+        };
+        println!("  {name:<11} {figure}  {}: {}", profile.about, fitness(&profile, host));
     }
     Ok(())
 }
@@ -70,26 +135,18 @@ fn fitness(profile: &Profile, host: &HostFacts) -> String {
         return profile::WITHOUT_RUNTIME.to_owned();
     }
     let missing: Vec<_> = profile.needs.iter().filter(|need| !need.met(host)).map(ToString::to_string).collect();
-    if missing.is_empty() { "can be decided".to_owned() } else { format!("lacks {}", missing.join(", ")) }
+    if missing.is_empty() { "the host has what it needs".to_owned() } else { format!("lacks {}", missing.join(", ")) }
 }
 
-fn missing(host: &HostFacts) {
-    let newest = VERSIONS[VERSIONS.len() - 1];
-    let mut by_need: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for requirement in
-        Specification::embedded().requirements().filter(|r| r.party == Party::Runtime && r.applies(newest))
-    {
-        for need in &requirement.needs {
-            if need.parse::<Need>().is_ok_and(|need| !need.met(host)) {
-                by_need.entry(need.clone()).or_default().push(requirement.id.as_str());
-            }
-        }
+/// What each missing fact costs.
+fn missing(decidable: &Decidable) {
+    println!("\nnot decidable here, of the requirements of {NEWEST} that a runtime owes");
+    for (need, ids) in &decidable.lacking {
+        let shown: Vec<_> = ids.iter().take(SHOWN).copied().collect();
+        let more = if ids.len() > SHOWN { format!(" and {} more", ids.len() - SHOWN) } else { String::new() };
+        println!("  {:>4}  without {need}: {}{more}", ids.len(), shown.join(", "));
     }
-    println!("\nnot decidable here, of the requirements of {newest}");
-    if by_need.is_empty() {
-        println!("  nothing");
-    }
-    for (need, ids) in by_need {
-        println!("  without {need}: {}", ids.join(", "));
+    if !decidable.nowhere.is_empty() {
+        println!("  {:>4}  on any host: no case raises them", decidable.nowhere.len());
     }
 }

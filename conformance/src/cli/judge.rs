@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, String> {
     let command = format!("ocf test --runtime {}", header.runtime.path);
     let gathered =
         Gathered { header, profile: profile.clone(), evidence: cases, unusable, stopped: None, left_out, seconds };
-    let report = test::make(&gathered, &profile, &Waivers::new(), &[], &command);
+    let report = test::make(&gathered, &profile, &Waivers::new(), &[], None, &command);
     if let Some(out) = &arguments.out {
         writable(out)?;
         test::files(out, &report)?;

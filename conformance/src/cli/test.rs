@@ -120,6 +120,9 @@ fn waivers(file: Option<&Path>) -> Result<Waivers, String> {
     let Some(file) = file else { return Ok(Waivers::new()) };
     let text = fs::read_to_string(file).map_err(|e| format!("--waive {}: {e}", file.display()))?;
     let waivers: Waivers = serde_json::from_str(&text).map_err(|e| format!("--waive {}: {e}", file.display()))?;
+    if let Some((id, _)) = waivers.iter().find(|(_, reason)| reason.trim().is_empty()) {
+        return Err(format!("--waive {}: {id} has no reason", file.display()));
+    }
     match waivers.keys().find(|id| Specification::embedded().get(id.as_str()).is_none()) {
         Some(id) => Err(format!("--waive {}: no requirement is named {id}", file.display())),
         None => Ok(waivers),
@@ -135,7 +138,24 @@ fn one(arguments: &Arguments, runtime: &Path, place: &Path, waivers: &Waivers) -
     let report = write(&gathered, &options, &command(arguments, runtime), arguments.level.as_deref(), waivers, place)?;
     let shown = summary::Shown { colour: std::io::stdout().is_terminal(), directory: Some(place) };
     print!("{}", summary::render(&report, Specification::embedded(), &shown));
+    idle_waivers(&report, waivers);
     Ok(report.exit_status)
+}
+
+/// Says which waivers changed nothing: what they excuse did not come about, so they may be forgotten ones.
+fn idle_waivers(report: &Report, waivers: &Waivers) {
+    for id in waivers.keys() {
+        let entry = report.requirements.iter().find(|it| it.id == *id);
+        let why = match entry.map(|it| (it.in_profile, it.verdict)) {
+            None => format!("version {} of the specification does not have it", report.suite.spec),
+            Some((_, Verdict::Fail | Verdict::Error)) => continue,
+            Some((false, _)) => "it is not of the profile, or was not asked for".to_owned(),
+            Some((_, Verdict::Pass)) => "it passes".to_owned(),
+            // What keeps a profile from green may be waived, too.
+            Some(_) => continue,
+        };
+        eprintln!("ocf: the waiver of {id} changes nothing: {why}");
+    }
 }
 
 fn options(arguments: &Arguments, runtime: &Path, place: &Path) -> Result<Options, String> {
@@ -193,14 +213,19 @@ fn write(
     waivers: &Waivers,
     place: &Path,
 ) -> Result<Report, String> {
+    evidence(gathered, place)?;
+    let profile = with_level(gathered.profile.clone(), level);
+    let report = make(gathered, &profile, waivers, &options.filters, options.shard, command);
+    files(place, &report)?;
+    Ok(report)
+}
+
+/// Writes evidence.jsonl: all that was observed.
+pub(super) fn evidence(gathered: &Gathered, place: &Path) -> Result<(), String> {
     let mut lines = vec![serde_json::to_string(&gathered.header)];
     lines.extend(gathered.evidence.iter().map(serde_json::to_string));
     let lines = lines.into_iter().collect::<Result<Vec<_>, _>>().map_err(|e| format!("evidence: {e}"))?;
-    put(place, "evidence.jsonl", &(lines.join("\n") + "\n"))?;
-    let profile = with_level(gathered.profile.clone(), level);
-    let report = make(gathered, &profile, waivers, &options.filters, command);
-    files(place, &report)?;
-    Ok(report)
+    put(place, "evidence.jsonl", &(lines.join("\n") + "\n"))
 }
 
 /// Makes the report of what was gathered.
@@ -209,6 +234,7 @@ pub(super) fn make(
     profile: &Profile,
     waivers: &Waivers,
     selection: &[String],
+    shard: Option<Shard>,
     command: &str,
 ) -> Report {
     let specification = Specification::embedded();
@@ -226,6 +252,7 @@ pub(super) fn make(
         decided: &decided,
         waivers,
         selection,
+        shard: shard.map(|it| it.to_string()),
         command,
         unusable: gathered.unusable.as_ref(),
         stopped: gathered.stopped.as_ref(),

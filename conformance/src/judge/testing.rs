@@ -17,7 +17,16 @@ pub fn case() -> Case {
 
 /// Evidence of a case that was run for itself.
 pub fn evidence(id: &str, definition: Case, facts: Value) -> Evidence {
-    Evidence { case: id.to_owned(), role: Role::Case, definition, config: None, facts, trouble: None, seconds: 0.5 }
+    Evidence {
+        case: id.to_owned(),
+        role: Role::Case,
+        definition,
+        config: None,
+        facts,
+        trouble: None,
+        blame: None,
+        seconds: 0.5,
+    }
 }
 
 /// An expectation with a matcher as a fixture writes it, of `test.must` unless the matcher names a `requirement`.

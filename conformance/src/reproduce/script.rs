@@ -122,6 +122,7 @@ impl Script<'_> {
     /// The caller's state, where it is not the usual one.
     fn caller(&mut self) -> Result<(), String> {
         let caller = self.failure.case.caller.clone();
+        can_be_made(&caller)?;
         if let Some(place) = caller.stdin.as_ref().and_then(path_of) {
             self.line(&format!("stdin={}", quoted(&self.fill(&place)?)));
         }
@@ -141,6 +142,12 @@ impl Script<'_> {
         for (name, limit) in &caller.limits {
             let name = name.trim_start_matches("RLIMIT_").to_lowercase();
             words.push(format!("prlimit --{name}={}:{}", limit.soft, limit.hard));
+        }
+        if let Some(nice) = caller.nice {
+            words.push(format!("nice -n {nice}"));
+        }
+        if caller.no_new_privileges {
+            words.push("setpriv --no-new-privs".to_owned());
         }
         words.push("env -i --default-signal".to_owned());
         let signals =
@@ -372,6 +379,9 @@ impl Script<'_> {
             Action::Signal { container, signal } => {
                 format!("kill -s {} \"$(pid_of {container})\"", signal.trim_start_matches("SIG"))
             }
+            Action::NetDevice { name, .. } => {
+                return Err(format!("the network device {name} is made beforehand, which no script of these can do"));
+            }
             Action::KillRuntime { step } => {
                 return Err(format!("the runtime of {step} is killed under way, which no script of these can do"));
             }
@@ -389,6 +399,33 @@ impl Script<'_> {
     fn fill(&self, text: &str) -> Result<String, String> {
         self.known.fill(text).map_err(|e| e.to_string())
     }
+}
+
+/// Whether the script's words can bring a process into this state.
+fn can_be_made(caller: &Caller) -> Result<(), String> {
+    let rest = Caller {
+        umask: None,
+        affinity: None,
+        blocked: Vec::new(),
+        ignored: Vec::new(),
+        limits: BTreeMap::new(),
+        stdin: None,
+        stdout: None,
+        stderr: None,
+        descriptors: BTreeMap::new(),
+        environment: None,
+        cwd: None,
+        oom_score_adj: None,
+        nice: None,
+        no_new_privileges: false,
+        ..caller.clone()
+    };
+    let streams = [&caller.stdin, &caller.stdout, &caller.stderr].into_iter().flatten();
+    let plain = |it: &Stdio| matches!(it, Stdio::Null | Stdio::File | Stdio::Path(_));
+    if rest == Caller::default() && streams.chain(caller.descriptors.values()).all(plain) {
+        return Ok(());
+    }
+    Err("its caller is in a state into which no script of these brings one".to_owned())
 }
 
 fn hook_writer(container: &str, hook: &str) -> String {

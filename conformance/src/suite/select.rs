@@ -1,18 +1,19 @@
 //! Which cases a run takes, and what it leaves out with which reason.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::str::FromStr;
 
 use ocf_spec::Specification;
 
-use super::{Options, Planned};
+use super::{Options, Planned, engines};
 use crate::case::{Base, Case};
 use crate::evidence::{Header, Role};
 use crate::profile::Profile;
 use crate::properties;
 
 /// The base that a case starts from when it names none.
-pub(super) const PLAIN: &str = "plain";
+pub const PLAIN: &str = "plain";
 
 /// One part of the cases, of so many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,12 @@ pub struct Shard {
     pub part: usize,
     /// Of how many.
     pub of: usize,
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.part, self.of)
+    }
 }
 
 impl FromStr for Shard {
@@ -48,12 +55,16 @@ impl Filter {
         let specification = Specification::embedded();
         let mut filter = Self::default();
         for word in words {
-            let case = ocf_fixtures::CASES.iter().any(|(name, _)| name == word) || properties::is_case(word);
+            let case = ocf_fixtures::CASES.iter().any(|(name, _)| name == word)
+                || properties::is_case(word)
+                || word
+                    .strip_prefix("engines/")
+                    .is_some_and(|stem| ocf_fixtures::ENGINES.iter().any(|it| it.0 == stem));
             if specification.get(word).is_some() {
                 filter.requirements.insert(word.clone());
             } else if case {
                 filter.cases.insert(word.clone());
-            } else if specification.chapters.iter().any(|c| c.name == *word) {
+            } else if specification.chapters.iter().any(|c| c.name == *word) || word == engines::CHAPTER {
                 filter.chapters.insert(word.clone());
             } else {
                 let near = specification.nearest(word).map(|id| format!("; did you mean {id}?")).unwrap_or_default();
@@ -70,7 +81,9 @@ impl Filter {
     /// The profile without what was not asked for.
     #[must_use]
     pub fn narrow(&self, mut profile: Profile) -> Profile {
-        if self.is_empty() {
+        // An engine's config is meant for no requirement, and shows whatever it calls for.
+        let is_engines = |word: &String| word.split('/').next() == Some(engines::CHAPTER);
+        if self.is_empty() || self.chapters.iter().chain(&self.cases).any(is_engines) {
             return profile;
         }
         for requirement in Specification::embedded().requirements() {
@@ -107,6 +120,14 @@ pub fn fixtures() -> Result<Vec<(String, Case)>, String> {
     ocf_fixtures::CASES.iter().map(parse).collect()
 }
 
+/// All cases that are not generated: the fixtures, and the configs of engines' shape.
+pub fn cases() -> Result<Vec<(String, Case)>, String> {
+    let mut cases = fixtures()?;
+    cases.extend(engines::cases()?);
+    cases.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(cases)
+}
+
 /// The base of this stem.
 pub fn base(stem: &str) -> Result<Base, String> {
     let found = ocf_fixtures::BASES.iter().find(|(known, _)| *known == stem);
@@ -119,7 +140,7 @@ pub fn base(stem: &str) -> Result<Base, String> {
 }
 
 /// A case as the base's caller runs it.
-pub(super) fn called(mut case: Case, base: &Base) -> Case {
+pub fn called(mut case: Case, base: &Base) -> Case {
     case.caller.uid = case.caller.uid.or(base.caller.uid);
     case.caller.gid = case.caller.gid.or(base.caller.gid);
     if case.caller.is_ordinary() {
@@ -143,7 +164,7 @@ pub(super) struct Plan {
 ///
 /// `usual` is the stem of the base for the cases that name none.
 pub(super) fn plan(options: &Options, filter: &Filter, header: &Header, usual: &str) -> Result<Plan, String> {
-    let mut cases = fixtures()?;
+    let mut cases = cases()?;
     cases.extend(properties::generate(options.seed, options.generated));
     cases.extend(header.features.iter().flat_map(properties::of_claims));
     let meant: BTreeSet<String> =
