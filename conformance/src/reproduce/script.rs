@@ -360,7 +360,12 @@ impl Script<'_> {
             },
             Action::Mount { r#type, source, target, options } => mount(r#type, &path(source)?, &path(target)?, options),
             Action::Unmount { target } => format!("umount {}", path(target)?),
-            Action::Cgroup { path: place, controller, occupied } => {
+            Action::Cgroup { container: Some(_), .. }
+            | Action::Cgroup { owner: Some(_), .. }
+            | Action::Cgroup { filled: Some(_), .. } => {
+                return Err("a cgroup is made in a way that no script of these can".to_owned());
+            }
+            Action::Cgroup { path: place, controller, occupied, .. } => {
                 let occupied = if *occupied { "yes" } else { "no" };
                 format!("cgroup {} {} {occupied}", path(place)?, controller.as_deref().unwrap_or("all"))
             }
@@ -379,11 +384,11 @@ impl Script<'_> {
             Action::Signal { container, signal } => {
                 format!("kill -s {} \"$(pid_of {container})\"", signal.trim_start_matches("SIG"))
             }
-            Action::NetDevice { name, .. } => {
-                return Err(format!("the network device {name} is made beforehand, which no script of these can do"));
-            }
-            Action::KillRuntime { step } => {
-                return Err(format!("the runtime of {step} is killed under way, which no script of these can do"));
+            // Among others the end of a call under way, a network device, another config.
+            other => {
+                let deed = serde_json::to_value(other).map_err(|e| e.to_string())?;
+                let kind = deed.as_object().and_then(|it| it.keys().next().cloned()).unwrap_or_default();
+                return Err(format!("the host does `{kind}` in it, for which a script of these has no word"));
             }
         };
         self.line(&line);
