@@ -2,7 +2,7 @@
 # What reproduce.sh stands on: a place of its own, words for its steps, and a look at what came of them.
 #
 # It runs in new pid, mount, uts, ipc, network and cgroup namespaces, with copies of the bundle and the hooks on a tmpfs
-# at $base, and in cgroups of its own; all of that is gone when it ends. What the container's program saw it says itself:
+# at $base, and in cgroups of its own; of all that an empty directory $base stays. What the container's program saw it says itself:
 # it writes records into $base/journal, which is mounted in the container as /.ocf (or is its standard output).
 
 base=/run/ocf-conformance
@@ -40,7 +40,7 @@ on_the_host() {
     points=$(hierarchies | cut -d ' ' -f 1)
     trap sweep EXIT
     trap 'exit 2' HUP INT TERM
-    [ -d "$base" ] || made=$base
+    # It stays when all is over: to remove it would take away what others have mounted on it in namespaces of their own.
     mkdir -p "$base"
     for point in $points; do
         for cgroup in "$point/$OCF_CGROUP" "$point/$OCF_CGROUP/script"; do
@@ -69,7 +69,6 @@ sweep() {
             tries=$((tries + 1))
         done
     done
-    if [ -n "${made:-}" ]; then rmdir "$made" 2>/dev/null; fi
 }
 
 # Second: the cgroup namespace's root is our cgroup, and we sit in a leaf beside which the runtime makes its own.
@@ -107,7 +106,7 @@ inside() {
     mkdir -p "$base/host" "$base/hooks" "$base/state" "$base/output" "$base/steps" "$base/look"
     : >"$base/journal"
     # There are runtimes that give whatever stdin is to the container's user.
-    mknod -m 666 "$base/null" c 1 3 && mount --bind "$base/null" /dev/null
+    mknod "$base/null" c 1 3 && chmod 666 "$base/null" && mount --bind "$base/null" /dev/null
 }
 
 # The state of the process that calls the runtime; a script may have its own.
@@ -369,5 +368,5 @@ expect() {
 case ${OCF_STAGE:-} in
 '') on_the_host "$@" ;;
 cgroup) in_the_cgroup "$@" ;;
-inside) inside "$@" && before ;;
+inside) { inside "$@" && before; } || stop "the stage can't be set" ;;
 esac
