@@ -227,12 +227,10 @@ fn what_failed_runs_again_alone_and_the_first_fail_ends_a_run() {
     let (status, text) = call(&["--rerun-failed"]);
     assert!(status == Some(2) && text.contains("report.json"), "{text}");
     call(&["rlimits", "hostname"]);
-    let first = folder.report("out");
-    let failed = with_verdict(&first, "fail");
+    let failed = with_verdict(&folder.report("out"), "fail");
     call(&["--rerun-failed"]);
     let again = folder.report("out");
     assert_eq!((&again["selection"], with_verdict(&again, "fail")), (&json!(failed), failed.clone()));
-    assert!(again["cases"]["run"].as_u64() <= first["cases"]["run"].as_u64());
     let (status, text) = call(&["rlimits", "--fail-fast", "--jobs", "1"]);
     assert!(status == Some(1) && text.contains("the run was stopped: the runtime failed"), "{text}");
 }

@@ -31,7 +31,7 @@ controllers() {
 # First, on the host: cgroups of our own. They are removed at the end, whatever is in them by then.
 on_the_host() {
     [ "$(id -u)" = 0 ] || stop "it takes root"
-    for tool in awk jq prlimit timeout unshare; do
+    for tool in awk flock jq prlimit timeout unshare; do
         command -v "$tool" >/dev/null || stop "it takes $tool"
     done
     runtime=$(command -v "${1:-$default}") || stop "${1:-$default}: no such program"
@@ -40,8 +40,7 @@ on_the_host() {
     points=$(hierarchies | cut -d ' ' -f 1)
     trap sweep EXIT
     trap 'exit 2' HUP INT TERM
-    # It stays when all is over: to remove it would take away what others have mounted on it in namespaces of their own.
-    mkdir -p "$base"
+    register
     for point in $points; do
         for cgroup in "$point/$OCF_CGROUP" "$point/$OCF_CGROUP/script"; do
             mkdir "$cgroup" || stop "no cgroup can be made in $point"
@@ -53,9 +52,24 @@ on_the_host() {
     done
     (
         for point in $points; do echo 0 >"$point/$OCF_CGROUP/cgroup.procs" || exit 2; done
-        OCF_STAGE=cgroup exec unshare --cgroup sh "$here/reproduce.sh" "$runtime"
+        OCF_STAGE=cgroup exec unshare --cgroup sh "$here/reproduce.sh" "$runtime" 9<&-
     )
     exit $?
+}
+
+# Among the runs of `ocf`, which then leave the place of our stage where it is (to remove it would unmount what is
+# mounted there in other namespaces); and `ocf clean` sweeps what a killed script has left.
+register() {
+    registered=$base/$OCF_CGROUP
+    until
+        mkdir -p "$base" && command exec 8<"$base" && flock 8 && mkdir -m 700 "$registered"
+    do
+        [ ! -d "$registered" ] || stop "$registered is there already: ocf clean removes it"
+    done 2>/dev/null
+    exec 9<"$registered"
+    flock -n 9 || stop "$registered can't be locked"
+    exec 8<&-
+    for point in $points; do echo "$point/$OCF_CGROUP"; done >"$registered/cgroups"
 }
 
 sweep() {
@@ -68,7 +82,10 @@ sweep() {
             find "$own" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.05
             tries=$((tries + 1))
         done
+        [ ! -d "$own" ] || return 0
     done
+    rm -r "$registered"
+    flock "$base" rmdir --ignore-fail-on-non-empty "$base"
 }
 
 # Second: the cgroup namespace's root is our cgroup, and we sit in a leaf beside which the runtime makes its own.
