@@ -33,12 +33,12 @@ pub struct HostFacts {
     pub namespaces: BTreeSet<String>,
     /// Whether resctrl can be mounted.
     pub resctrl: bool,
-    /// Nodes of the machine's memory.
-    #[serde(default)]
-    pub memory_nodes: usize,
     /// Whether there are huge pages that nobody has reserved.
     #[serde(default)]
     pub huge_pages: bool,
+    /// Whether the kernel also runs programs of the machine's sibling with 32 bits.
+    #[serde(default)]
+    pub compat: bool,
     /// The NUMA nodes that have memory; none where the kernel knows no nodes.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub nodes: BTreeSet<u32>,
@@ -108,6 +108,8 @@ pub enum Need {
     HugePages,
     /// `numa`: more than one node of memory.
     Numa,
+    /// `compat`: programs of the machine's sibling with 32 bits run, too.
+    Compat,
     /// `userns`.
     UserNamespace,
     /// `timens`.
@@ -118,7 +120,7 @@ pub enum Need {
 
 impl Need {
     /// The closed list, as it is written.
-    pub const FORMS: [&str; 13] = [
+    pub const FORMS: [&str; 14] = [
         "cgroup=v1",
         "cgroup=v2",
         "controller:NAME",
@@ -129,6 +131,7 @@ impl Need {
         "resctrl",
         "hugepages",
         "numa",
+        "compat",
         "userns",
         "timens",
         "cgroupns",
@@ -152,7 +155,8 @@ impl Need {
             Self::Capability(name) => host.capabilities.contains(name),
             Self::Resctrl => host.resctrl,
             Self::HugePages => host.huge_pages,
-            Self::Numa => host.memory_nodes > 1,
+            Self::Numa => host.nodes.len() > 1,
+            Self::Compat => host.compat,
             Self::UserNamespace => host.namespaces.contains("user"),
             Self::TimeNamespace => host.namespaces.contains("time"),
             Self::CgroupNamespace => host.namespaces.contains("cgroup"),
@@ -198,6 +202,7 @@ impl FromStr for Need {
             "resctrl" => Ok(Self::Resctrl),
             "hugepages" => Ok(Self::HugePages),
             "numa" => Ok(Self::Numa),
+            "compat" => Ok(Self::Compat),
             "userns" => Ok(Self::UserNamespace),
             "timens" => Ok(Self::TimeNamespace),
             "cgroupns" => Ok(Self::CgroupNamespace),
@@ -225,6 +230,7 @@ impl fmt::Display for Need {
             Self::Resctrl => f.write_str("resctrl"),
             Self::HugePages => f.write_str("hugepages"),
             Self::Numa => f.write_str("numa"),
+            Self::Compat => f.write_str("compat"),
             Self::UserNamespace => f.write_str("userns"),
             Self::TimeNamespace => f.write_str("timens"),
             Self::CgroupNamespace => f.write_str("cgroupns"),
@@ -248,8 +254,8 @@ impl HostFacts {
             capabilities: capabilities(),
             namespaces: namespaces(),
             resctrl: words("/proc/filesystems", '\n').iter().any(|line| line.trim().ends_with("resctrl")),
-            memory_nodes: memory_nodes(),
             huge_pages: has_huge_pages(),
+            compat: has_compat(),
             nodes: nodes(),
         }
     }
@@ -258,12 +264,6 @@ impl HostFacts {
     pub fn kernel_version(&self) -> (u32, u32) {
         kernel_version(&self.kernel)
     }
-}
-
-fn memory_nodes() -> usize {
-    let text = fs::read_to_string("/sys/devices/system/node/has_memory").unwrap_or_default();
-    // A kernel that knows of no nodes has one.
-    crate::number_list::parse(text.trim()).map_or(1, |nodes| nodes.len().max(1))
 }
 
 fn has_huge_pages() -> bool {
@@ -355,10 +355,29 @@ fn namespaces() -> BTreeSet<String> {
 
 /// Whether a child of this process gets such a namespace.
 fn can_unshare(flags: CloneFlags) -> bool {
-    // SAFETY: the child makes two system calls, which are allowed after a fork of any program.
+    in_a_child(|| unshare(flags).is_ok())
+}
+
+/// The execution domain of 32-bit programs (personality(2)).
+const PER_LINUX32: nix::libc::c_ulong = 8;
+
+/// Whether the kernel has the machine's other convention of calls: without it the execution domain changes nothing.
+fn has_compat() -> bool {
+    let machine = || nix::sys::utsname::uname().map(|uts| uts.machine().to_owned());
+    in_a_child(|| {
+        let plain = machine();
+        // SAFETY: takes a plain number.
+        let taken = unsafe { nix::libc::personality(PER_LINUX32) };
+        taken != -1 && machine() != plain
+    })
+}
+
+/// What a child of this process finds, which alone is changed by it; only system calls are allowed.
+fn in_a_child(finds: impl FnOnce() -> bool) -> bool {
+    // SAFETY: what follows in the child is allowed after a fork of any program.
     match unsafe { fork() } {
         Ok(ForkResult::Child) => {
-            let code = i32::from(unshare(flags).is_err());
+            let code = i32::from(!finds());
             // SAFETY: _exit(2) has no preconditions.
             unsafe { nix::libc::_exit(code) }
         }
@@ -447,6 +466,7 @@ mod tests {
             "cap:CAP_SYS_RESOURCE",
             "userns",
             "hugepages",
+            "compat",
         ] {
             assert_eq!(text.parse::<Need>().unwrap().to_string(), text);
         }

@@ -365,7 +365,8 @@ impl<'a> Lines<'a> {
 
 /// Whether it is of the closed list of host facts.
 fn is_host_fact(text: &str) -> bool {
-    const PLAIN: [&str; 8] = ["cgroup=v1", "cgroup=v2", "resctrl", "hugepages", "numa", "userns", "timens", "cgroupns"];
+    const PLAIN: [&str; 9] =
+        ["cgroup=v1", "cgroup=v2", "resctrl", "hugepages", "numa", "compat", "userns", "timens", "cgroupns"];
     if PLAIN.contains(&text) {
         return true;
     }

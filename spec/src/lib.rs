@@ -45,7 +45,7 @@
 //!    * `Replaced by:`, directly after it, what holds in its place from that version on: ids, parted by a space;
 //!    * `Needs:` the facts of a host without which it can't be decided, parted by a comma and a
 //!      space, of the closed list `cgroup=v1`, `cgroup=v2`, `controller:NAME`, `kernel>=X.Y`, `kernel<X.Y`,
-//!      `lsm:NAME`, `resctrl`, `hugepages`, `numa`, `cap:NAME`, `userns`, `timens`, `cgroupns`;
+//!      `lsm:NAME`, `resctrl`, `hugepages`, `numa`, `compat`, `cap:NAME`, `userns`, `timens`, `cgroupns`;
 //!    * `Reading:` how an unclear text is read, and why;
 //!    * `Not checked:` the reason;
 //!    * `Draft`, alone: it is kept out of every verdict.

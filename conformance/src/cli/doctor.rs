@@ -101,7 +101,7 @@ fn facts(host: &HostFacts) {
     println!("  lsm            {}", list(&host.lsms));
     println!("  namespaces     {}", list(&host.namespaces));
     println!("  resctrl        {}", if host.resctrl { "yes" } else { "no" });
-    println!("  memory nodes   {}", host.memory_nodes);
+    println!("  memory nodes   {}", host.nodes.len().max(1));
     println!("  huge pages     {}", if host.huge_pages { "some are free" } else { "none is free" });
     println!("  capabilities   {} of {}", host.capabilities.len(), crate::host::CAPABILITIES.len());
     for lacking in crate::host::CAPABILITIES.iter().filter(|name| !host.capabilities.contains(**name)) {

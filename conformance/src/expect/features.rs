@@ -162,7 +162,10 @@ impl Claims<'_> {
             };
             path.is_none() && usable && self.lists("/linux/namespaces", kind)
         };
-        if !listed || view.entries.is_empty() || !view.entries.iter().all(fits) {
+        // Who owns only a new user namespace can't mount what belongs to an inherited one: /proc, /sys, the queues.
+        let has = |kind: &str| view.entries.iter().any(|entry| entry.0 == kind);
+        let mountable = !has("user") || ["pid", "network", "ipc", "mount"].into_iter().all(has);
+        if !listed || view.entries.is_empty() || !mountable || !view.entries.iter().all(fits) {
             return Vec::new();
         }
         self.runs(["features-linux.namespaces-recognized"])
