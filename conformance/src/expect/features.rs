@@ -162,10 +162,17 @@ impl Claims<'_> {
             };
             path.is_none() && usable && self.lists("/linux/namespaces", kind)
         };
-        // Who owns only a new user namespace can't mount what belongs to an inherited one: /proc, /sys, the queues.
         let has = |kind: &str| view.entries.iter().any(|entry| entry.0 == kind);
-        let mountable = !has("user") || ["pid", "network", "ipc", "mount"].into_iter().all(has);
-        if !listed || view.entries.is_empty() || !mountable || !view.entries.iter().all(fits) {
+        // Who owns only a new user namespace can't mount what belongs to an inherited one: /proc, /sys, the queues.
+        let mountable = if has("user") {
+            ["pid", "network", "ipc", "mount"].into_iter().all(has)
+        } else {
+            // Without one, mappings are an offence.
+            view.uid_mappings.is_empty() && view.gid_mappings.is_empty()
+        };
+        // Which namespaces and mappings somebody else may make is no matter of the runtime's.
+        let by_root = self.subject.before.get("uid") == Some(&json!(0));
+        if !listed || view.entries.is_empty() || !mountable || !by_root || !view.entries.iter().all(fits) {
             return Vec::new();
         }
         self.runs(["features-linux.namespaces-recognized"])
