@@ -3,13 +3,13 @@
 /// More than any machine has: a list that names more is not unfolded.
 const MOST: u64 = 1 << 16;
 
-/// The numbers in their order, each once; none if the text is no such list.
+/// The numbers in their order, each once; none if the text is no such list, or one of its ranges runs backwards.
 pub fn parse(text: &str) -> Option<Vec<u64>> {
     let mut found = Vec::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-        if last >= MOST {
+        if last < first || last >= MOST {
             return None;
         }
         found.extend(first..=last);
@@ -28,6 +28,7 @@ mod tests {
         assert_eq!(parse("3,1-2,2"), Some(vec![1, 2, 3]));
         assert_eq!(parse(""), Some(vec![]));
         assert_eq!(parse("one"), None);
+        assert_eq!(parse("3-1"), None);
         assert_eq!(parse("0-4294967295"), None);
     }
 }

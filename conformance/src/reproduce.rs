@@ -3,6 +3,8 @@
 
 mod script;
 
+pub use script::quoted;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -16,6 +16,7 @@ use crate::host::View;
 use crate::judge::{self, Verdict, Waivers};
 use crate::profile::Profile;
 use crate::report::{self, Report, summary};
+use crate::reproduce::quoted;
 use crate::run::STOP;
 use crate::suite::{self, Gathered, Options, Shard};
 
@@ -305,15 +306,6 @@ fn command(arguments: &Arguments, runtime: &Path) -> String {
     add("--spec", arguments.spec.map(|version| version.to_string()));
     add("--seed", (arguments.seed != 1).then(|| arguments.seed.to_string()));
     words.join(" ")
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=,@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 /// A signal that ends the run ends it in order: the cases under way are killed and swept.

@@ -146,7 +146,8 @@ fn refused(out: &mut String, report: &Report) -> fmt::Result {
         return Ok(());
     }
     let total: BTreeSet<_> = report.refused.values().flatten().collect();
-    writeln!(out, "\n{} valid bundles refused, for", total.len())?;
+    let plural = if total.len() == 1 { "" } else { "s" };
+    writeln!(out, "\n{} valid bundle{plural} refused, for", total.len())?;
     for (blame, cases) in &report.refused {
         let shown: Vec<_> = cases.iter().take(3).map(String::as_str).collect();
         let more = if cases.len() > shown.len() { ", …" } else { "" };

@@ -223,14 +223,12 @@ impl Script<'_> {
             }
             Step::Observe(_) => self.line(&format!("taken {}", quoted(&name))),
             Step::Wait(wait) => {
-                match &wait.until {
-                    WaitFor::Journal(label) => self.line(&format!("await {}", quoted(label))),
-                    WaitFor::Gone(container) => self.line(&format!("gone {container}")),
-                    WaitFor::Path(path) => {
-                        let path = quoted(&self.fill(path)?);
-                        self.line(&format!("while [ ! -e {path} ]; do sleep 0.05; done"));
-                    }
-                }
+                let line = match &wait.until {
+                    WaitFor::Journal(label) => format!("await {}", quoted(label)),
+                    WaitFor::Gone(container) => format!("gone {container}"),
+                    WaitFor::Path(path) => format!("appears {}", quoted(&self.fill(path)?)),
+                };
+                self.line(&line);
                 self.line(&format!("taken {}", quoted(&name)));
             }
             Step::Together(together) => {
@@ -479,7 +477,7 @@ fn plain(value: Value) -> Value {
 }
 
 /// A word as a shell reads it.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=,@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

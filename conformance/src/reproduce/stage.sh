@@ -210,6 +210,15 @@ gone() {
     done
 }
 
+# appears PATH: until something stands there.
+appears() {
+    tries=0
+    while [ ! -e "$1" ] && [ "$tries" -lt 200 ]; do
+        sleep 0.05
+        tries=$((tries + 1))
+    done
+}
+
 # write PATH TEXT, append PATH TEXT: a file, its directory made first.
 write() {
     mkdir -p "${1%/*}" && printf '%s' "$2" >"$1"
@@ -245,11 +254,7 @@ namespace() {
     # shellcheck disable=SC2086 # Several words where there are any.
     unshare --$1 sh -c 'if [ -n "$1" ]; then hostname "$1"; fi; : >"$0"; exec sleep 1000' "$base/look/ready-$$" "${4:-}" &
     holder=$!
-    tries=0
-    while [ ! -e "$base/look/ready-$$" ] && [ "$tries" -lt 200 ]; do
-        sleep 0.02
-        tries=$((tries + 1))
-    done
+    appears "$base/look/ready-$$"
     rm -f "$base/look/ready-$$"
     mount --bind "/proc/$holder/ns/$2" "$3"
 }
@@ -257,11 +262,7 @@ namespace() {
 # listen PATH: a Unix socket on which somebody listens.
 listen() {
     perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Local => shift, Listen => 8) or die; sleep 1000' "$1" &
-    tries=0
-    while [ ! -e "$1" ] && [ "$tries" -lt 200 ]; do
-        sleep 0.02
-        tries=$((tries + 1))
-    done
+    appears "$1"
 }
 
 # look MOMENT CONTAINER [PATH...]: what can be seen from outside.

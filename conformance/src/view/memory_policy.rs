@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Offence, strings, typed};
+use crate::number_list;
 
 /// Modes, without `MPOL_`, and whether each needs nodes: none where either is right.
 const MODES: [(&str, Option<bool>); 7] = [
@@ -57,20 +58,11 @@ pub fn view(config: &Value) -> Result<Option<View>, Offence> {
 
 /// The numbers that a list of numbers and ranges names; none if it is no such list.
 pub fn nodes(list: &str) -> Option<BTreeSet<u32>> {
-    let mut found = BTreeSet::new();
-    for part in list.split(',').filter(|_| !list.is_empty()) {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let number = |text: &str| {
-            let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            text.parse::<u32>().ok().filter(|number| digits && *number < MOST_NODES)
-        };
-        let (first, last) = (number(first)?, number(last)?);
-        if last < first {
-            return None;
-        }
-        found.extend(first..=last);
-    }
-    Some(found)
+    // It is a runtime that reads it, and not the kernel, which passes over blanks and empty parts.
+    let is_plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') && !part.is_empty();
+    let numbers = number_list::parse(list).filter(|_| list.is_empty() || list.split(',').all(is_plain))?;
+    let node = |number| u32::try_from(number).ok().filter(|node| *node < MOST_NODES);
+    numbers.into_iter().map(node).collect()
 }
 
 impl View {
